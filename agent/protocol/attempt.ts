@@ -52,7 +52,8 @@ export class Attempt {
 	isDelivering = false;
 	#fence: NodeJS.Timeout | undefined;
 	/**
-	 * When the agent ends the job if the lease is not renewed, on the monotonic clock. It only grows.
+	 * When the agent ends the job if the lease is not renewed, on the monotonic clock. It only
+	 * grows.
 	 */
 	#fenceAt = 0;
 
@@ -189,7 +190,8 @@ export class Attempt {
 
 	/**
 	 * Sends the rest of the log and then the result, however long it takes.
-	 * @returns the state of the attempt at the coordinator; null if the coordinator rejects the result
+	 * @returns the state of the attempt at the coordinator; null if the coordinator rejects the
+	 * result
 	 */
 	async #deliver(result: JobResult, job: Job, shipper: LogShipper): Promise<string | null> {
 		const onLost = () => void shipper.drop();
@@ -208,7 +210,9 @@ export class Attempt {
 		const deliverable = shipper.readError === null ? result : withLostLog(result, shipper.readError);
 		const body = { ...deliverable, steps: job.steps, log: declared };
 		const byPoll = isPlain(body) && whole === null ? await this.#deliverByPoll(body, null) : undefined;
-		const delivered = byPoll === undefined ? await this.#finish(body) : byPoll;
+		// The poll may have been rejected for another result that it carried.
+		const isAlone = byPoll === undefined || (byPoll instanceof ApiError && UNUSABLE.has(byPoll.code));
+		const delivered = isAlone ? await this.#finish(body) : byPoll;
 		if (!(delivered instanceof ApiError)) return delivered;
 		if (!UNUSABLE.has(delivered.code)) return null;
 		const failed = failedResult(`The coordinator rejected the result: ${delivered.message}`);
@@ -217,7 +221,8 @@ export class Attempt {
 	}
 
 	/**
-	 * Delivers a result with the next poll, which may bring the next job: the slot is free from here.
+	 * Delivers a result with the next poll, which may bring the next job: the slot is free from
+	 * here.
 	 * @param whole the log, if no byte of it was sent before
 	 * @returns as `#finish` does; undefined for a result that is too large for a poll
 	 */
