@@ -6,9 +6,14 @@ import { LongestFirst } from "./test/longest_first.ts";
 
 const migrations = await readD1Migrations(path.join(import.meta.dirname, "schema/database/migrations"));
 
-/** Processes that these tests kill and freeze have leases of ten seconds: `npm test` runs the others beside them with a lower priority. */
+/**
+ * Processes that these tests kill and freeze have leases of ten seconds: `npm test` runs the others
+ * beside them with a lower priority.
+ */
 const FAULTS = ["test/chaos/**/*.test.ts", "test/e2e/faults.test.ts", "test/e2e/program.test.ts"];
-/** Tests share two cores, and each time limit of a test is far above the time that it takes alone. */
+/**
+ * Tests share two cores, and each time limit of a test is far above the time that it takes alone.
+ */
 const PATIENT = { testTimeout: 90_000, hookTimeout: 90_000 };
 
 /** By default vitest leaves one core to itself. */
@@ -18,7 +23,8 @@ export default defineConfig({
 	test: {
 		sequence: { sequencer: LongestFirst },
 		projects: [
-			// Files share their processes where nothing of one can reach another: a start takes longer than most files.
+			// Files share their processes where nothing of one can reach another: a start takes
+			// longer than most files.
 			{ test: { name: "unit", include: ["test/unit/**/*.test.ts"], ...PATIENT, isolate: false, maxWorkers: CORES } },
 			{
 				plugins: [

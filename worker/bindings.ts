@@ -232,7 +232,10 @@ export interface Dispatcher extends Rpc.DurableObjectBranded {
 	register(registration: Registration): Promise<Result<string>>;
 	/** @see openSession */
 	hello(agentId: string, secretHash: string, hello: Hello): Promise<Result<EffectiveLabels>>;
-	/** Accepts the results, and answers as soon as there is news for the agent; with nothing when the hold is over. */
+	/**
+	 * Accepts the results, and answers as soon as there is news for the agent; with nothing when
+	 * the hold is over.
+	 */
 	poll(agentId: string, secretHash: string, poll: Omit<Poll, "results">, results: CheckedResult[]): Promise<Result<PollResult>>;
 	/** @see renewLeases */
 	renew(agentId: string, secretHash: string, renew: Renew): Promise<Result<Renewal & { watch: string[] }>>;

@@ -30,7 +30,8 @@ export class HostExecutor implements StepExecutor {
 		const folder = workingDirectory === null ? enterWorkspace(this.paths.workspace) : await this.#openFolder(workingDirectory);
 		const file = path.join(this.#steps, String(number));
 		try {
-			// It cannot enter a folder that only this process has open. Nothing of the job has run that could have replaced the workspace.
+			// It cannot enter a folder that only this process has open. Nothing of the job has run
+			// that could have replaced the workspace.
 			const starter = workingDirectory === null && this.#starter?.isWaiting ? this.#starter : null;
 			const cwd = starter === null ? folder.place : this.paths.workspace;
 			const running = await startScript({ text, shell, file, cwd, env, cgroup: this.#cgroup, starter }, output);

@@ -47,7 +47,10 @@ export class JobFolders implements JobFactory {
 		this.#budget = new SpoolBudget(parts.options.spoolLimit);
 	}
 
-	/** Prepares what the jobs of this many slots need. Call it once nothing of an earlier process is left. */
+	/**
+	 * Prepares what the jobs of this many slots need. Call it once nothing of an earlier process is
+	 * left.
+	 */
 	prepareAhead(slots: number): void {
 		this.#wanted = Math.min(slots, MOST_AHEAD);
 		this.#fill();
@@ -103,7 +106,8 @@ export class JobFolders implements JobFactory {
 	async remove(attemptId: string): Promise<void> {
 		const folder = this.#parts.folders.jobFolder(attemptId);
 		if (!existsSync(path.join(folder, CONTAINER_LEFT))) await removeFolder(folder);
-		// While a process joins a group, the kernel lets no process start: a running job would wait.
+		// While a process joins a group, the kernel lets no process start: a running job would
+		// wait.
 		this.#fill();
 	}
 }

@@ -56,7 +56,9 @@ export class JobRun implements Job {
 		this.#steps = new StepRunner(job, (folder) => this.#source?.credentialSettings(folder) ?? [], this.#output);
 	}
 
-	/** Makes the folders of an attempt. Nothing here waits for another thread: it is a few entries. */
+	/**
+	 * Makes the folders of an attempt. Nothing here waits for another thread: it is a few entries.
+	 */
 	static prepare(context: JobContext): JobRun {
 		const { assignment, cgroup, now } = context;
 		const masker = new Masker(secretsOf(context));

@@ -61,8 +61,8 @@ export class LogShipper {
 	}
 
 	/**
-	 * The whole log of an ended job, if it is small and no byte of it was sent: the result carries it. Nothing is sent then, unless `finish`
-	 * is called after all. Null otherwise.
+	 * The whole log of an ended job, if it is small and no byte of it was sent: the result carries
+	 * it. Nothing is sent then, unless `finish` is called after all. Null otherwise.
 	 */
 	async takeWhole(): Promise<Uint8Array | null> {
 		await this.#spool.settled();

@@ -91,8 +91,8 @@ export class AttemptProcesses {
 		for (const group of groups) sendSignal(-group, signal);
 		const inCgroup = this.cgroup?.pids ?? [];
 		const signalOne = (pid: number) => {
-			// Processes of these groups have the signal already, and some programs give a second one
-			// another meaning.
+			// Processes of these groups have the signal already, and some programs give a second
+			// one another meaning.
 			if (!groups.includes(processOf(pid)?.group ?? 0)) sendSignal(pid, signal);
 		};
 		for (const pid of inCgroup) signalOne(pid);
@@ -110,7 +110,10 @@ export class AttemptProcesses {
 		return isLeft;
 	}
 
-	/** The groups that live. A process that was started ahead of the attempt is in its control group. */
+	/**
+	 * The groups that live. A process that was started ahead of the attempt is in its control
+	 * group.
+	 */
 	#living(groups: readonly number[]): number[] {
 		return livingGroups(groups, this.#mark, this.cgroup?.pids ?? []);
 	}

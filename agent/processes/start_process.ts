@@ -117,7 +117,8 @@ function copyOutput(child: ChildProcess, destination: Output): { drained(): Prom
 			lastDataAt = performance.now();
 			while (!isEnded && (isWriting || (performance.now() < until && performance.now() - lastDataAt < DRAIN_QUIET_MS))) {
 				await Promise.race([done, sleep(DRAIN_QUIET_MS / 2)]);
-				// On a busy machine this process may not have run meanwhile: it reads the pipe first, then looks at the time.
+				// On a busy machine this process may not have run meanwhile: it reads the pipe
+				// first, then looks at the time.
 				await nextTurn();
 				await nextTurn();
 			}

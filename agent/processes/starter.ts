@@ -11,7 +11,10 @@ import { type Output, type RunningProcess, watchProcess } from "./start_process.
  */
 const WAIT = 'echo $$ > "$1"; trap : HUP INT QUIT PIPE ALRM TERM USR1 USR2; (exec /bin/sh); exit $?';
 
-/** Variables that a shell keeps for itself. They are set by env(1), as names that are no identifiers. */
+/**
+ * Variables that a shell keeps for itself. They are set by env(1), as names that are no
+ * identifiers.
+ */
 const KEPT_BY_SHELLS: ReadonlySet<string> = new Set([
 	...["_", "BASHOPTS", "BASHPID", "EUID", "GROUPS", "IFS", "LINENO", "OLDPWD", "OPTARG", "OPTIND", "PPID", "PWD", "RANDOM", "SECONDS"],
 	...["SHELLOPTS", "UID"],

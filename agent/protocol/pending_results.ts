@@ -2,7 +2,10 @@ import { ApiError, type ErrorCode } from "../../schema/wire/errors.ts";
 import { MAX_RESULTS } from "../../schema/wire/limits.ts";
 import type { PollAnswer, ResultBody } from "../../schema/wire/protocol.ts";
 
-/** The results of one poll have at most this many characters in all; a longer one goes alone, with `finish`. */
+/**
+ * The results of one poll have at most this many characters in all; a longer one goes alone, with
+ * `finish`.
+ */
 export const MAX_RESULT_CHARS = 160 * 1024;
 
 /** What became of a result: the state of the attempt, or the error that rejects it. */
@@ -62,7 +65,10 @@ export class PendingResults {
 		}
 	}
 
-	/** A poll with these results was rejected as a whole: each is delivered alone, to find the one that is to blame. */
+	/**
+	 * A poll with these results was rejected as a whole: each is delivered alone, to find the one
+	 * that is to blame.
+	 */
 	reject(results: readonly ResultBody[], error: ApiError): void {
 		for (const { attempt_id } of results) this.#settle(attempt_id, error);
 	}

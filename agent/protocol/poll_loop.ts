@@ -14,7 +14,10 @@ const POLL_TIMEOUT_MS = 60_000;
 const MAX_TIMER_MS = 2 ** 31 - 1;
 /** A poll with results is answered at once. */
 const RESULTS_TIMEOUT_MS = 30_000;
-/** While every slot is taken, a poll can wait for this long: most results are ready by then, and go with it. */
+/**
+ * While every slot is taken, a poll can wait for this long: most results are ready by then, and go
+ * with it.
+ */
 const BUSY_PAUSE_MS = 100;
 /** The errors by which the coordinator rejects what a poll carries, and not the agent. */
 const UNUSABLE: ReadonlySet<string> = new Set(["validation_failed", "too_large", "malformed"]);
@@ -57,8 +60,8 @@ export class PollLoop {
 	}
 
 	/**
-	 * Replaces the current poll, so that the next one reports the agent's new state. A poll with results is answered at once, and is not
-	 * replaced: its results would only be sent twice.
+	 * Replaces the current poll, so that the next one reports the agent's new state. A poll with
+	 * results is answered at once, and is not replaced: its results would only be sent twice.
 	 */
 	restart(): void {
 		if (this.#carried === 0) this.#current.abort();
@@ -84,7 +87,8 @@ export class PollLoop {
 				this.isConnected = true;
 				failures = 0;
 				attempts.apply(answer, sentAt);
-				// The coordinator has the poll after it was sent, and holds it before it makes an assignment.
+				// The coordinator has the poll after it was sent, and holds it before it makes an
+				// assignment.
 				const leasedAt = Math.min(performance.now(), sentAt + answer.held_ms);
 				for (const offer of answer.offers) attempts.take(offer, answer.intervals, leasedAt);
 				await onRequests(answer, this.#current.signal);
@@ -104,8 +108,9 @@ export class PollLoop {
 	}
 
 	/**
-	 * Polls once. The answer to a poll that was replaced is never processed: the next poll says what the agent has, and the coordinator
-	 * takes the rest back. The replaced request keeps its connection, because the coordinator answers it when the next poll comes.
+	 * Polls once. The answer to a poll that was replaced is never processed: the next poll says
+	 * what the agent has, and the coordinator takes the rest back. The replaced request keeps its
+	 * connection, because the coordinator answers it when the next poll comes.
 	 */
 	async #poll(replaced: AbortSignal): Promise<PollAnswer> {
 		const { client, session, attempts, results: pending } = this.#parts;
@@ -151,7 +156,10 @@ export class PollLoop {
 		}
 	}
 
-	/** Waits for a moment, or for something to tell: no answer can bring a job while every slot is taken. */
+	/**
+	 * Waits for a moment, or for something to tell: no answer can bring a job while every slot is
+	 * taken.
+	 */
 	async #pause(): Promise<void> {
 		if (this.#hasNews) return;
 		await sleep(BUSY_PAUSE_MS, this.#current.signal).catch(() => undefined);

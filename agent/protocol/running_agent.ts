@@ -118,8 +118,8 @@ export class RunningAgent {
 	}
 
 	/**
-	 * Takes no further offer, finishes the running jobs, and ends. A second call cancels the running
-	 * jobs.
+	 * Takes no further offer, finishes the running jobs, and ends. A second call cancels the
+	 * running jobs.
 	 */
 	drain(): void {
 		const { intervals } = this.#session;

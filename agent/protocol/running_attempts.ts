@@ -60,7 +60,9 @@ export class RunningAttempts {
 		return this.isDraining || this.#isEnough ? 0 : Math.max(0, this.#parts.slots - this.#occupied);
 	}
 
-	/** The slots in which a job runs: one whose result waits for the next poll has left its slot. */
+	/**
+	 * The slots in which a job runs: one whose result waits for the next poll has left its slot.
+	 */
 	get #occupied(): number {
 		return [...this.#attempts.values()].filter(({ isDelivering }) => !isDelivering).length;
 	}

@@ -82,7 +82,10 @@ export const MAX_RESULT_LOG_BASE64 = 4 * Math.ceil(MAX_RESULT_LOG_BYTES / 3);
 /** The results that one poll carries. */
 export const MAX_RESULTS = 32;
 
-/** What an agent says of itself and of its leases: a thousand attempts, and all that is known of its machine. */
+/**
+ * What an agent says of itself and of its leases: a thousand attempts, and all that is known of its
+ * machine.
+ */
 export const MAX_AGENT_BODY_BYTES = 256 * KIB;
 
 export const DEFAULT_JOB_TIMEOUT_MS = 60 * 60_000;

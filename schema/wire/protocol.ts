@@ -216,7 +216,9 @@ const BY_FINISH = { artifacts: true, discovery: true, refs: true } as const;
 const result = finish.omit(BY_FINISH).extend({
 	attempt_id: z.string().max(40),
 	lease_token: z.string().max(1000),
-	/** The whole log in base64, where no byte of it was sent before; null: it was sent, or is empty. */
+	/**
+	 * The whole log in base64, where no byte of it was sent before; null: it was sent, or is empty.
+	 */
 	log_text: z.base64().max(MAX_RESULT_LOG_BASE64).nullable().default(null),
 });
 export type Result = z.infer<typeof result>;
@@ -239,7 +241,10 @@ const offer = z.object({
 	job_id: z.string(),
 	lease_token: z.string(),
 	expires_at: z.string(),
-	/** The whole job: the agent begins at once. Null: the agent claims the offer with /attempts/:id/start, which answers with it. */
+	/**
+	 * The whole job: the agent begins at once. Null: the agent claims the offer with
+	 * /attempts/:id/start, which answers with it.
+	 */
 	assignment: assignment.nullable(),
 });
 export type Offer = z.infer<typeof offer>;
@@ -267,7 +272,9 @@ export const pollAnswer = z.object({
 	rotate: z.boolean().default(false),
 	/** What became of each result: the state of the attempt, or the error that rejects it. */
 	results: z.array(z.object({ attempt_id: z.string(), state: z.string().nullable(), error: rejection.nullable() })),
-	/** How long the poll has waited: the leases of its assignments began that long after it came. */
+	/**
+	 * How long the poll has waited: the leases of its assignments began that long after it came.
+	 */
 	held_ms: count,
 });
 export type PollAnswer = z.infer<typeof pollAnswer>;
@@ -307,7 +314,10 @@ const commit = z.strictObject({
 export type Commit = z.infer<typeof commit>;
 /** What an agent has checked out. */
 export const pinnedCommit = commit.extend({
-	/** The id that the agent was asked for, where it is that of an annotated tag which points to the commit. */
+	/**
+	 * The id that the agent was asked for, where it is that of an annotated tag which points to the
+	 * commit.
+	 */
 	tag_object: objectId.nullable().default(null),
 });
 export type PinnedCommit = z.infer<typeof pinnedCommit>;

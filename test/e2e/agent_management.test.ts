@@ -239,7 +239,8 @@ describe("an agent that is removed", () => {
 		await join("gone", { labels: ["goner"] });
 		const done = (await ended(run.id)).jobs[0];
 		expect([done?.state, done?.attempts.map(({ agent }) => agent.name)]).toEqual(["succeeded", ["gone", "gone"]]);
-		// The removed agent might have been cut off: nobody else has run its job before its lease was over.
+		// The removed agent might have been cut off: nobody else has run its job before its lease
+		// was over.
 		expect(Date.parse(done?.attempts[1]?.started_at ?? "")).toBeGreaterThan(removedAt + LEASE_TTL_MS / 2);
 		expect(await refused("DELETE", `/api/v1/agents/${id}`)).toEqual([404, `not_found: There is no agent ${id}.`]);
 		expect(await refused("GET", `/api/v1/agents/${id}`)).toEqual([404, `not_found: There is no agent ${id}.`]);

@@ -296,7 +296,8 @@ describe("pipelines: every field does something", () => {
 			const continued = await coordinator.request(url, { headers: { Range: "bytes=2-4", "If-Range": etag } });
 			expect([continued.status, await continued.text()]).toEqual([status, text]);
 		}
-		// As curl and browsers ask for it: fetch unpacks it. A part of the log is a part of the text.
+		// As curl and browsers ask for it: fetch unpacks it. A part of the log is a part of the
+		// text.
 		const log = `/api/v1/jobs/${run.jobs[0]?.id}/log`;
 		// It has an ETag once it is archived.
 		const asIs = await eventually(async () => {

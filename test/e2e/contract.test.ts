@@ -8,7 +8,10 @@ import { genericDelivery, githubDelivery, githubPullRequest } from "../support/f
 import { ADMIN_TOKEN, TestCoordinator } from "../support/processes.ts";
 import { result } from "../support/protocol_agent.ts";
 
-/** The document is true: every operation in it is called, and every answer, good or bad, is what it says. */
+/**
+ * The document is true: every operation in it is called, and every answer, good or bad, is what it
+ * says.
+ */
 
 interface Described {
 	parameters?: { name: string; in: string }[];
@@ -49,7 +52,10 @@ interface Call {
 	headers?: Record<string, string>;
 }
 
-/** Calls an operation and holds the answer against the document. Gives the answer's JSON, or its text. */
+/**
+ * Calls an operation and holds the answer against the document. Gives the answer's JSON, or its
+ * text.
+ */
 async function call(
 	operation: string,
 	values: Record<string, string> = {},
@@ -393,7 +399,8 @@ async function repositories(poll: () => Promise<Offer>): Promise<void> {
 	const comparing = await call("POST /api/v1/projects/{name}/compare", name);
 	expect((await call("GET /api/v1/projects/{name}", name)).comparison).toMatchObject({ run_id: comparing.id, compared_at: null });
 	for (const one of [replayed, manual, comparing]) await call("POST /api/v1/runs/{id}/cancel", { id: one.id });
-	// The agent finds a pipeline that comes from nobody whom one knows; somebody lets it pass, and turns another away.
+	// The agent finds a pipeline that comes from nobody whom one knows; somebody lets it pass, and
+	// turns another away.
 	const pull = githubDelivery("pull_request", githubPullRequest({ sha: "b".repeat(40), fork: true }), secret);
 	await call("POST /api/v1/runs/{id}/cancel", { id: taken.run_id });
 	const { run_id: planId } = await call("POST /hooks/{id}", { id }, { token: null, body: pull.body, headers: pull.headers });

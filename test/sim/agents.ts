@@ -131,7 +131,8 @@ export class SimulatedAgent {
 		} catch (error) {
 			if (!(error instanceof ApiError)) throw error;
 			world.note(`${this.name} ends: ${error.code}`);
-			// Forgotten by a coordinator that it was away from for long: a person makes it join anew.
+			// Forgotten by a coordinator that it was away from for long: a person makes it join
+			// anew.
 			if (error.code === "authentication_required") await this.#memory.deleteIdentity();
 		}
 		if (this.#life !== life) return;
@@ -139,7 +140,10 @@ export class SimulatedAgent {
 		world.naturally(RESTART_MS, `the host of ${this.name} looks after it`, () => this.start());
 	}
 
-	/** The labels that its registration token gives: none, those that it declares, or others. One agent has to have all. */
+	/**
+	 * The labels that its registration token gives: none, those that it declares, or others. One
+	 * agent has to have all.
+	 */
 	get #given(): string[] {
 		const { random } = this.#surroundings.world;
 		const choices = this.#labels === LABELS ? [[], [...LABELS]] : [[], [...this.#labels], ["linux"]];

@@ -2,8 +2,9 @@ import type { ResolvedJob, ResolvedPipeline } from "../../schema/pipeline/resolv
 import { isTerminal, type JobState, type RunState } from "../../schema/wire/states.ts";
 
 /**
- * What becomes of the jobs of runs, by the rules of the language alone: plain, slow, and looking at everything again and again until nothing
- * changes. It knows nothing of CEL: the conditions that it is given are made of the few that stand in `ATOMS`.
+ * What becomes of the jobs of runs, by the rules of the language alone: plain, slow, and looking at
+ * everything again and again until nothing changes. It knows nothing of CEL: the conditions that it
+ * is given are made of the few that stand in `ATOMS`.
  */
 
 export interface GraphRun {
@@ -56,7 +57,10 @@ function isGood({ state, definition }: GraphJob): boolean {
 	return state === "succeeded" || (FAILURES.has(state) && definition.allow_failure);
 }
 
-/** The conditions that runs at random are made of, joined by &&. Those that are early speak of nothing that happens later. */
+/**
+ * The conditions that runs at random are made of, joined by &&. Those that are early speak of
+ * nothing that happens later.
+ */
 const ATOMS: readonly {
 	pattern: RegExp;
 	isEarly: boolean;
@@ -340,7 +344,10 @@ function stateOf(run: GraphRun): RunState {
 	return "skipped";
 }
 
-/** What must have ended before a job: its needs; where its condition asks how others ended, all that those have needed, too. */
+/**
+ * What must have ended before a job: its needs; where its condition asks how others ended, all that
+ * those have needed, too.
+ */
 function behind(job: GraphJob): GraphJob[] {
 	return atomsOf(job).some(({ isStatus }) => isStatus) ? ancestors(job) : job.needs;
 }

@@ -13,9 +13,10 @@ import type { ObjectPlace, Witness } from "./platform/durable_objects.ts";
 import { Violation, type World } from "./world.ts";
 
 /**
- * The queue once more: plain, slow, in memory, and without a database. It is told of every call that the Dispatcher takes, works out by
- * itself what must follow, and compares. The one thing that it does not decide is which of the offers that could be made is made; those it
- * watches, and asks whether each was allowed.
+ * The queue once more: plain, slow, in memory, and without a database. It is told of every call
+ * that the Dispatcher takes, works out by itself what must follow, and compares. The one thing that
+ * it does not decide is which of the offers that could be made is made; those it watches, and asks
+ * whether each was allowed.
  */
 
 /** A job with what its attempts are about. */
@@ -59,7 +60,9 @@ interface ModelAgent {
 	labels: readonly string[];
 	isDisabled: boolean;
 	isDrained: boolean;
-	/** The token that it registered with, the present one, and the next one once that was given out. */
+	/**
+	 * The token that it registered with, the present one, and the next one once that was given out.
+	 */
 	registered: string;
 	secret: string;
 	next: { secret: string; issuedAt: number } | null;
@@ -90,7 +93,10 @@ const LOST = new Set(["agent_lost", "agent_restarted", "agent_stopped", "agent_r
 /** So long after the next token of an agent was given out the present one still opens things. */
 const BOTH_VALID_MS = 10 * 60_000;
 
-/** What a call must be answered with: accepted, or rejected with this code. Null: nothing is foretold. */
+/**
+ * What a call must be answered with: accepted, or rejected with this code. Null: nothing is
+ * foretold.
+ */
 type Foretold = "taken" | ErrorCode | null;
 
 export class Model implements Witness {
@@ -176,7 +182,8 @@ export class Model implements Witness {
 		if (!result || call.foretold === null) return;
 		const [now, calls] = [this.#world.now, this.#calls];
 		void result.then((answer) => {
-			// A waiting poll is answered later, or by a later call; the model does not check its content.
+			// A waiting poll is answered later, or by a later call; the model does not check its
+			// content.
 			const isLater = now !== this.#world.now || calls !== this.#calls;
 			if (isLater && call.method === "poll") return;
 			this.#checkAnswer(call, answer as { ok: boolean; value?: unknown; error?: WireError });
@@ -283,7 +290,10 @@ export class Model implements Witness {
 		return "taken";
 	}
 
-	/** Whether anything is run depends on what is known of the refs, which is none of the model's business. */
+	/**
+	 * Whether anything is run depends on what is known of the refs, which is none of the model's
+	 * business.
+	 */
 	#adoptIfTaken(submit: Submit): void {
 		if (this.#read("SELECT id FROM runs WHERE id = ?", submit.runId).length === 0) return;
 		this.#submit(submit);
@@ -334,7 +344,9 @@ export class Model implements Witness {
 
 	// ── agents ──
 
-	/** What an agent says with this token. The first use of its next token makes that the only one. */
+	/**
+	 * What an agent says with this token. The first use of its next token makes that the only one.
+	 */
 	#byAgent(agentId: string, secret: string, body: (agent: ModelAgent) => Foretold): Foretold {
 		const agent = this.#agentOf(agentId);
 		const isNext = agent?.next?.secret === secret;
@@ -380,7 +392,10 @@ export class Model implements Witness {
 		return "taken";
 	}
 
-	/** What it ran may go on for as long as it can renew in its own eyes: nobody else gets it before. */
+	/**
+	 * What it ran may go on for as long as it can renew in its own eyes: nobody else gets it
+	 * before.
+	 */
 	#removeAgent(agentId: string): Foretold {
 		if (!this.#agentOf(agentId)) return "not_found";
 		this.#clearOffers(agentId);
@@ -533,7 +548,10 @@ export class Model implements Witness {
 		return "taken";
 	}
 
-	/** What a job needs cannot be had at the moment: it comes again later, and the attempt does not count. */
+	/**
+	 * What a job needs cannot be had at the moment: it comes again later, and the attempt does not
+	 * count.
+	 */
 	#snooze(lease: Lease): Foretold {
 		const foretold = this.#liveOrRefusal(lease);
 		if (foretold !== "taken") return foretold;
@@ -864,7 +882,10 @@ export class Model implements Witness {
 		return agent !== undefined && this.#isGiven(job, agent) && !(decline && decline.until > this.#now);
 	}
 
-	/** Whether an agent may be given a job: its labels, its restriction, and nobody has asked that it be given nothing. */
+	/**
+	 * Whether an agent may be given a job: its labels, its restriction, and nobody has asked that
+	 * it be given nothing.
+	 */
 	#isGiven(job: ModelJob, { labels, given, isDisabled, isDrained }: ModelAgent): boolean {
 		const isInside = given.projects.length === 0 || given.projects.includes(job.run.project);
 		return (

@@ -1,6 +1,7 @@
 /**
- * Bugs, to be planted one at a time where the product's source is loaded: a checker that does not find them is none. Each names a function,
- * the sound code in it and what that becomes (patterns: plant.ts), and the faults by which it may be found.
+ * Bugs, to be planted one at a time where the product's source is loaded: a checker that does not
+ * find them is none. Each names a function, the sound code in it and what that becomes (patterns:
+ * plant.ts), and the faults by which it may be found.
  */
 export type PlantedBug = {
 	name: string;

@@ -99,7 +99,11 @@ export class Queue {
 		return runId;
 	}
 
-	/** An agent with these labels, online. @param given what its registration token gives @returns its id */
+	/**
+	 * An agent with these labels, online.
+	 * @param given what its registration token gives
+	 * @returns its id
+	 */
 	agent(
 		name: string,
 		{ slots = 1, labels = [] as string[], capabilities = {} as Partial<Capabilities>, given = {} as Partial<NewRegistrationToken> } = {},
@@ -117,7 +121,10 @@ export class Queue {
 		return id;
 	}
 
-	/** One poll, answered at once. @param own what the agent names beside the attempts that the queue knows of */
+	/**
+	 * One poll, answered at once.
+	 * @param own what the agent names beside the attempts that the queue knows of
+	 */
 	poll(agentId: string, slotsFree = 1, own: readonly string[] = []): OfferRow[] {
 		this.#seq += 1;
 		recordPoll(this.core, agentId, this.nameOf(agentId), {

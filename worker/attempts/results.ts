@@ -9,7 +9,9 @@ import { logShardOf } from "../platform/log_shard.ts";
 import { answeredState, type CheckedResult, otherResult } from "../queue/core/leases/attempts.ts";
 import { findAttempt, findJob } from "../record/runs.ts";
 
-/** Results of attempts: what holds for those that a poll brings and for those that `finish` brings. */
+/**
+ * Results of attempts: what holds for those that a poll brings and for those that `finish` brings.
+ */
 
 /** A result that a poll has brought: ready for the queue, or rejected. */
 type Prepared = { attemptId: string } & ({ checked: CheckedResult } | { error: ApiError });
@@ -21,7 +23,10 @@ interface Agent {
 	agentId: string;
 }
 
-/** Checks the results of a poll, and stores their logs. One that is rejected leaves the others alone. */
+/**
+ * Checks the results of a poll, and stores their logs. One that is rejected leaves the others
+ * alone.
+ */
 export function prepareResults(agent: Agent, results: readonly protocol.Result[]): Promise<Prepared[]> {
 	return Promise.all(
 		results.map(async (result): Promise<Prepared> => {
@@ -63,12 +68,14 @@ async function storeLog({ environment, team }: Agent, lease: LeaseTokenClaims, f
 			suggestions: ["Send the whole log in log_text, or leave it out and send the log before the result."],
 		});
 	}
-	// A log that is stored or closed already is the same one, or its attempt is over: the queue says which.
+	// A log that is stored or closed already is the same one, or its attempt is over: the queue
+	// says which.
 	await logShardOf(environment, lease.shard).append(lease.attemptId, { team }, 0, bytes);
 }
 
 /**
- * What the agent is answered for each result. A result whose run has left the queue is answered from the record.
+ * What the agent is answered for each result. A result whose run has left the queue is answered
+ * from the record.
  * @param answers what the queue says of those that were ready
  */
 export function answerResults(

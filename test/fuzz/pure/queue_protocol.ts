@@ -11,7 +11,10 @@ import { type FuzzProperty, fuzzProperty } from "../fuzz_property.ts";
 import { editedJson } from "../values/json.ts";
 import * as right from "../values/protocol.ts";
 
-/** What agents say to the queue itself, past the shape that the API checks: whatever has that shape may come. */
+/**
+ * What agents say to the queue itself, past the shape that the API checks: whatever has that shape
+ * may come.
+ */
 
 const saying = fc.oneof(
 	editedJson(right.HELLO).map((body) => ({ kind: "hello" as const, body })),

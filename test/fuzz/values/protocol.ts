@@ -1,6 +1,9 @@
 import { randomUUID } from "node:crypto";
 
-/** What agents send when they do everything right. Words in braces are filled in with what the target knows. */
+/**
+ * What agents send when they do everything right. Words in braces are filled in with what the
+ * target knows.
+ */
 
 const STEP = {
 	name: "make",

@@ -50,7 +50,10 @@ export interface Core {
 	readonly rows: ReadRows;
 	/** What the queue knows of its storage without reading it. */
 	readonly hints: Hints;
-	/** The rows that the present command has changed, with their run and newest revision: they enter the outbox at its end. */
+	/**
+	 * The rows that the present command has changed, with their run and newest revision: they enter
+	 * the outbox at its end.
+	 */
 	readonly changed: Map<string, { runId: string; rev: number }>;
 	/** Who caused the present command: an agent, a person, or the queue itself. */
 	actor: string;
@@ -108,7 +111,10 @@ export function command<Result>(core: Core, body: () => Result, actor: string = 
 	);
 }
 
-/** Puts the changed rows into the outbox: one entry for each, however often the command has changed it. */
+/**
+ * Puts the changed rows into the outbox: one entry for each, however often the command has changed
+ * it.
+ */
 export function flushChanged(core: Core): void {
 	if (core.changed.size === 0) return;
 	const rows = [...core.changed].map(([id, { runId, rev }]) => [id, runId, rev]);

@@ -1,11 +1,11 @@
 import type { Sql } from "./sql.ts";
 
 /**
- * The schema of the Dispatcher's storage: numbered steps, each a list of statements. A released step is never edited.
- * schema.sql shows the result; `npm run schema` writes it.
+ * The schema of the Dispatcher's storage: numbered steps, each a list of statements. A released
+ * step is never edited. schema.sql shows the result; `npm run schema` writes it.
  *
- * `runs`, `jobs`, `attempts` and `artifacts` hold every column of the record in D1 (schema/database/tables.ts) under
- * the same name, and beside them what only the live queue needs.
+ * `runs`, `jobs`, `attempts` and `artifacts` hold every column of the record in D1
+ * (schema/database/tables.ts) under the same name, and beside them what only the live queue needs.
  */
 export const MIGRATIONS: readonly (readonly string[])[] = [
 	[

@@ -191,7 +191,8 @@ export function closeSession(core: Core, agentId: string, secretHash: string, se
 		const agent = authenticateAgent(core, agentId, secretHash);
 		if (session !== agent.session) throw superseded(agent);
 		if (agent.instance === NO_INSTANCE) return;
-		// An agent that says goodbye has ended all that it began: what it was assigned and never named did not reach it.
+		// An agent that says goodbye has ended all that it began: what it was assigned and never
+		// named did not reach it.
 		for (const offer of offersOfAgent(core, agent.id)) withdrawOffer(core, offer, false);
 		loseUnlisted(core, agent.id, [], { code: "agent_stopped", text: `Agent ${agent.name} was stopped and no longer runs this.` });
 		setStatus(core, agent, "offline");

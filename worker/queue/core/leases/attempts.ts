@@ -165,8 +165,10 @@ export function releaseOffer(core: Core, lease: LeaseClaims): void {
 }
 
 /**
- * The live attempt of this lease. To be called inside a command: the first word of an agent about an assigned job is its claim.
- * @throws ApiError `attempt_superseded` if another attempt took its place, `attempt_finished` if it is over
+ * The live attempt of this lease. To be called inside a command: the first word of an agent about
+ * an assigned job is its claim.
+ * @throws ApiError `attempt_superseded` if another attempt took its place, `attempt_finished` if it
+ * is over
  */
 function liveAttempt(core: Core, lease: LeaseClaims): AttemptRow {
 	const attempt = findAttempt(core, lease.attemptId) ?? claimAssigned(core, lease);
@@ -186,7 +188,10 @@ function claimAssigned(core: Core, lease: LeaseClaims, isEnding = false): Attemp
 	return offer?.is_assigned === 1 && offer.lease_id === lease.leaseId ? claim(core, offer, isEnding) : null;
 }
 
-/** Whether the queue has given out this lease: in an offer, or to an attempt that it still holds, over or not. */
+/**
+ * Whether the queue has given out this lease: in an offer, or to an attempt that it still holds,
+ * over or not.
+ */
 export function isLeaseKnown(core: Core, { attemptId, leaseId }: Pick<LeaseClaims, "attemptId" | "leaseId">): boolean {
 	const holder = findAttempt(core, attemptId) ?? findOffer(core, attemptId);
 	return holder?.lease_id === leaseId;

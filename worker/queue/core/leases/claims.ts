@@ -3,7 +3,9 @@ import { type AttemptRow, type OfferRow, offersOfAgent } from "../rows.ts";
 import { beginAttempt } from "../runs/begin.ts";
 import { updateRun } from "../runs/progress.ts";
 
-/** Claims: the agent has taken an offer, by a request of its own or by naming what it was assigned. */
+/**
+ * Claims: the agent has taken an offer, by a request of its own or by naming what it was assigned.
+ */
 
 /**
  * The attempt of an offer begins, and its run is updated.

@@ -21,7 +21,10 @@ export interface AgentNews {
 
 /** What a poll has brought. */
 export interface RecordedPoll {
-	/** False if a newer poll of the session was seen before: this one is answered with nothing but its results. */
+	/**
+	 * False if a newer poll of the session was seen before: this one is answered with nothing but
+	 * its results.
+	 */
 	isNewest: boolean;
 	/** What became of each result, in their order. */
 	results: AnsweredResult[];
@@ -54,8 +57,8 @@ export function recordPoll(
 			agentId,
 		);
 		claimNamed(core, agentId, poll.running);
-		// The agent names what earlier answers have brought it, and processes no earlier answer from
-		// now on.
+		// The agent names what earlier answers have brought it, and processes no earlier answer
+		// from now on.
 		const own = new Set(poll.running);
 		for (const offer of offersOfAgent(core, agentId)) if (!own.has(offer.attempt_id)) withdrawUnreceived(core, offer);
 		// An agent lists each job from before its claim until its end. A job that is not listed is

@@ -6,12 +6,14 @@ import { clearTimer, setTimer, startTimer } from "../timers.ts";
 import { definitionOf } from "./definitions.ts";
 import { moveJob } from "./transitions.ts";
 
-/** The agent gets this long after the job's own timeout before the queue ends the attempt itself. */
+/**
+ * The agent gets this long after the job's own timeout before the queue ends the attempt itself.
+ */
 const TIMEOUT_SLACK_MS = 30_000;
 
 /**
- * leased → running: the offer becomes an attempt with a full lease, and its number counts from here.
- * The run of the job is not updated: that is the caller's.
+ * leased → running: the offer becomes an attempt with a full lease, and its number counts from
+ * here. The run of the job is not updated: that is the caller's.
  * @param isEnding whether the same command ends it: then it needs no timers
  */
 export function beginAttempt(core: Core, offer: OfferRow, isEnding = false): AttemptRow {

@@ -55,7 +55,10 @@ function isPausing(core: Core, job: JobRow): boolean {
 /** How long a run of a fork may wait for its approval. */
 export const RUN_APPROVAL_MS = 30 * 24 * 60 * 60_000;
 
-/** Whether the run comes from a fork and is not approved. A discovery run executes nothing of the fork. */
+/**
+ * Whether the run comes from a fork and is not approved. A discovery run executes nothing of the
+ * fork.
+ */
 export function needsRunApproval(run: RunRow): boolean {
 	return run.is_trusted === 0 && run.kind === "pipeline" && run.approved_by === null;
 }
