@@ -95,7 +95,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "withdrawOffer($core, $offer, !$isFirst)",
 		planted: "withdrawOffer($core, $offer, false)",
 		foundAs: [DIFFERS, OFFER],
-		seed: 3,
+		seed: 6,
 	},
 	{
 		name: "an assigned job that may have run and waits again as if it had not",
@@ -124,7 +124,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "$offer?.is_assigned === 1",
 		planted: "false",
 		foundAs: [DIFFERS],
-		seed: 3,
+		seed: 9,
 	},
 	{
 		name: "results that an overtaken poll has brought in vain",
@@ -154,6 +154,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		planted: "$isOlder",
 		foundAs: [ANSWER, DIFFERS, OFFER],
 		seed: 10,
+		isRare: true,
 	},
 	{
 		name: "a job that its agent has given up and that waits for its lease",
@@ -171,7 +172,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "$isOther || isTerminal($attempt.state)",
 		planted: "$isOther",
 		foundAs: [ANSWER, DIFFERS],
-		seed: 3,
+		seed: 7,
 	},
 	{
 		name: "an outbox row deleted without its revision",
@@ -304,7 +305,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "Math.min($free - $offers, $slots - $held - $offers)",
 		planted: "Math.min($free, $slots - $held)",
 		foundAs: [OFFER],
-		seed: 3,
+		seed: 9,
 	},
 	{
 		name: "a retry too many",
@@ -318,8 +319,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 	{
 		name: "a run that leaves with rows still to be sent",
 		file: OUTBOX,
-		in: "evictIfDone",
-		sql: "UNION ALL SELECT 1 FROM outbox WHERE run_id = ?1",
+		in: "evictDone",
+		sql: "AND NOT EXISTS (SELECT 1 FROM outbox WHERE run_id = r.id)",
 		planted: "",
 		foundAs: [LEFT, RECORD, LOG, GAP],
 		seed: 2,
