@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { open, rm } from "node:fs/promises";
 import path from "node:path";
@@ -57,6 +57,21 @@ async function writeRandom(file: string, bytes: number): Promise<void> {
 	const handle = await open(file, "w");
 	for (let written = 0; written < bytes; written += WRITE_BYTES) await handle.write(block);
 	await handle.close();
+}
+
+/** The time to start `bash` and wait for its end, so many at once. */
+export async function bash(concurrency = 1, count = 200): Promise<Timing> {
+	const start = () => new Promise<void>((resolve) => spawn("bash", ["-c", "true"], { stdio: "ignore" }).once("exit", () => resolve()));
+	const samples: number[] = [];
+	let left = count;
+	const hand = async () => {
+		while (left > 0) {
+			left -= 1;
+			samples.push(await elapsed(start));
+		}
+	};
+	const total = await elapsed(() => Promise.all(Array.from({ length: concurrency }, hand)));
+	return timing(samples, total);
 }
 
 /** The time to start Node with an empty program. */

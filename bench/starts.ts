@@ -1,25 +1,26 @@
 import { existsSync, watch } from "node:fs";
 import path from "node:path";
 import type { Run } from "../schema/wire/resources.ts";
-import { trivialRequest } from "./floors.ts";
+import { bash } from "./floors.ts";
 import type { Part } from "./part.ts";
 import { IS_FLOOR, latencyRow, timesFloor, timingRow } from "./table.ts";
 import { onTarget, type Target } from "./target.ts";
 import { type Timing, timing } from "./timing.ts";
 
 const WARM_UP = 10;
-const STARTS = 100;
+const STARTS = 200;
 
 /** The time to the start of a job while nothing else runs. */
 export const starts: Part = {
 	title: "From the submission to the step",
 	measure: (folder) =>
 		onTarget(path.join(folder, "data"), [], async (target) => {
-			const floor = await trivialRequest(target);
-			const start = await submitToStart(target, folder);
+			const floor = await bash();
+			const { start, end } = await submitToStart(target, folder);
 			const rows = [
-				timingRow("GET /healthz, one at a time", floor, IS_FLOOR),
+				timingRow("bash -c true, one at a time", floor, IS_FLOOR),
 				latencyRow("submit → the step's process has started, idle", start, timesFloor(start, floor)),
+				latencyRow("submit → the waiting client has the end, idle", end, timesFloor(end, floor)),
 			];
 			return { rows, memory: [] };
 		}),
@@ -29,8 +30,9 @@ export const starts: Part = {
  * The time from the submission to the first action of the step's process, with an idle agent: one
  * at a time.
  */
-async function submitToStart(target: Target, folder: string): Promise<Timing> {
+async function submitToStart(target: Target, folder: string): Promise<{ start: Timing; end: Timing }> {
 	const samples: number[] = [];
+	const ends: number[] = [];
 	const started = performance.now();
 	for (let index = -WARM_UP; index < STARTS; index += 1) {
 		const sign = path.join(folder, `started-${index}`);
@@ -40,8 +42,10 @@ async function submitToStart(target: Target, folder: string): Promise<Timing> {
 		await appeared;
 		if (index >= 0) samples.push(performance.now() - before);
 		await target.get(`/api/v1/runs/${id}/wait`);
+		if (index >= 0) ends.push(performance.now() - before);
 	}
-	return timing(samples, performance.now() - started);
+	const total = performance.now() - started;
+	return { start: timing(samples, total), end: timing(ends, total) };
 }
 
 function fileAppears(file: string): Promise<void> {
