@@ -57,7 +57,7 @@ test("the page of a run shows a matrix as one box, bars of jobs, summary, output
 	await shown(() => page.getByText("3 allowed to fail").count()).toBe(1);
 	await shown(async () => {
 		await page.reload();
-		return page.locator(".timeline .offered").count();
+		return page.locator(".timeline .waited").count();
 	}).toBeGreaterThan(0);
 	await page.getByRole("link", { name: "ship", exact: true }).first().click();
 	await shown(() => page.locator(".outputs dd").textContent()).toBe("moon");

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Run } from "../../schema/wire/resources.ts";
-import type { TestCoordinator } from "../support/processes.ts";
+import { eventually, type TestCoordinator } from "../support/processes.ts";
 import { borrowCoordinator } from "../support/shared_coordinators.ts";
 
 /** What jobs and pipelines say, on pages: it can neither do nor pretend anything there. */
@@ -37,7 +37,12 @@ test("names that turn the direction of text stand by themselves", async () => {
 	});
 	await coordinator.get<Run>(`/api/v1/runs/${id}/wait?timeout=60`);
 	for (const address of ["/", `/runs/${id}`]) {
-		const page = await (await coordinator.request(address)).text();
+		// The list may be behind for a moment.
+		const pageWithRun = async () => {
+			const text = await coordinator.text(address);
+			return text.includes(id) && text;
+		};
+		const page = await eventually(pageWithRun, `the run on ${address}`);
 		// Every mark stands in a <bdi>, or was replaced where there can be none.
 		const outside = page.replace(/<bdi>[^<]*<\/bdi>/g, "");
 		expect([address, /[\u202a-\u202e\u2066-\u2069]/.test(outside)]).toEqual([address, false]);
