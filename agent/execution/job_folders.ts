@@ -41,6 +41,7 @@ export class JobFolders implements JobFactory {
 	readonly #starters: Starter[] = [];
 	/** How many of them are to wait. */
 	#wanted = 0;
+	#filling: NodeJS.Timeout | undefined;
 
 	constructor(parts: JobFoldersParts) {
 		this.#parts = parts;
@@ -52,13 +53,24 @@ export class JobFolders implements JobFactory {
 	 * left.
 	 */
 	prepareAhead(slots: number): void {
-		this.#wanted = Math.min(slots, MOST_AHEAD);
+		this.#wanted = Math.min(2 * slots + SPARE, MOST_AHEAD);
 		this.#fill();
 	}
 
 	#fill(): void {
 		const { cgroups } = this.#parts;
 		while (cgroups && this.#starters.length < this.#wanted) this.#starters.push(Starter.prepare(cgroups.create(`ready-${randomUUID()}`)));
+	}
+
+	/**
+	 * While a process joins a group, the kernel starts and ends no other one, so a running job would
+	 * wait. Many that join together take no longer than one. So all are replaced at once: when none
+	 * is left, or when the agent is idle.
+	 */
+	#fillLater(): void {
+		clearTimeout(this.#filling);
+		if (this.#starters.length === 0) this.#fill();
+		else this.#filling = setTimeout(() => this.#fill(), IDLE_MS).unref();
 	}
 
 	/** A waiting process for a job that can use it. */
@@ -74,11 +86,13 @@ export class JobFolders implements JobFactory {
 	/** Ends what was prepared ahead. */
 	async close(): Promise<void> {
 		this.#wanted = 0;
+		clearTimeout(this.#filling);
 		await Promise.all(this.#starters.splice(0).map((starter) => starter.drop()));
 	}
 
 	async prepare(assignment: Assignment, token: string, { intervals, clock }: Parameters<JobFactory["prepare"]>[2]): Promise<Job> {
 		const { options, folders, client, cgroups, offering } = this.#parts;
+		clearTimeout(this.#filling);
 		const starter = this.#takeStarter(assignment);
 		const passed = isUntrusted(assignment) ? [] : options.passEnv;
 		return JobRun.prepare({
@@ -106,14 +120,15 @@ export class JobFolders implements JobFactory {
 	async remove(attemptId: string): Promise<void> {
 		const folder = this.#parts.folders.jobFolder(attemptId);
 		if (!existsSync(path.join(folder, CONTAINER_LEFT))) await removeFolder(folder);
-		// While a process joins a group, the kernel lets no process start: a running job would
-		// wait.
-		this.#fill();
+		this.#fillLater();
 	}
 }
 
-/** More jobs than this hardly begin at once. */
+/** More jobs than this hardly begin within a moment. */
 const MOST_AHEAD = 8;
+const SPARE = 2;
+/** No job has ended for so long: the next one hardly comes at once. */
+const IDLE_MS = 100;
 
 const LABEL_DIGITS = 20;
 
