@@ -1,5 +1,5 @@
 import { type Core, command } from "../core.ts";
-import { type ArchivedLogNote, logArchived } from "../leases/archived_logs.ts";
+import { type ArchivedLogNote, recordArchived } from "../leases/archived_logs.ts";
 import { evictDone } from "../record/outbox.ts";
 import type { CommitStatusEffect, Effect, NotifyEffect } from "./effect_types.ts";
 
@@ -129,7 +129,7 @@ function effectDone(core: Core, { seq, effect }: PendingEffect, archived: Archiv
 	const isNewest = effect.kind === "commit_status";
 	if (isNewest) core.sql.all("DELETE FROM effects WHERE is_dead = 1 AND seq < ?1 AND key = (SELECT key FROM effects WHERE seq = ?1)", seq);
 	core.sql.all("DELETE FROM effects WHERE seq = ?", seq);
-	if (archived && effect.kind === "archive_log") logArchived(core, effect.attemptId, archived);
+	if (archived && effect.kind === "archive_log") recordArchived(core, effect.attemptId, archived);
 }
 
 function effectFailed(

@@ -14,21 +14,24 @@ export interface ArchivedLogNote {
 
 /** Records the location of an archived log. */
 export function logArchived(core: Core, attemptId: string, log: ArchivedLogNote): void {
-	command(core, () => {
-		const attempt = findAttempt(core, attemptId);
-		if (!attempt || attempt.log_archived === 1) return;
-		const isDamaged = !log.isIncomplete && attempt.log_sha256 !== null && attempt.log_sha256 !== log.sha256;
-		if (isDamaged) core.report("a log is not what its agent sent", { attempt: attemptId });
-		core.sql.all(
-			...named(
-				`UPDATE attempts SET log_key = :key, log_bytes = :bytes, log_sha256 = :sha256, log_incomplete = :incomplete, log_archived = 1, rev = :rev
-				WHERE id = :id`,
-				{
-					...{ id: attemptId, key: log.key, bytes: log.bytes, sha256: log.sha256, rev: nextRev(core) },
-					incomplete: log.isIncomplete || isDamaged || attempt.log_incomplete === 1 ? 1 : 0,
-				},
-			),
-		);
-		markDirty(core, attemptId, attempt.run_id);
-	});
+	command(core, () => recordArchived(core, attemptId, log));
+}
+
+/** The same, to be called inside a command. */
+export function recordArchived(core: Core, attemptId: string, log: ArchivedLogNote): void {
+	const attempt = findAttempt(core, attemptId);
+	if (!attempt || attempt.log_archived === 1) return;
+	const isDamaged = !log.isIncomplete && attempt.log_sha256 !== null && attempt.log_sha256 !== log.sha256;
+	if (isDamaged) core.report("a log is not what its agent sent", { attempt: attemptId });
+	core.sql.all(
+		...named(
+			`UPDATE attempts SET log_key = :key, log_bytes = :bytes, log_sha256 = :sha256, log_incomplete = :incomplete, log_archived = 1, rev = :rev
+			WHERE id = :id`,
+			{
+				...{ id: attemptId, key: log.key, bytes: log.bytes, sha256: log.sha256, rev: nextRev(core) },
+				incomplete: log.isIncomplete || isDamaged || attempt.log_incomplete === 1 ? 1 : 0,
+			},
+		),
+	);
+	markDirty(core, attemptId, attempt.run_id);
 }
