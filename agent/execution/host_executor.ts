@@ -14,7 +14,8 @@ export class HostExecutor implements StepExecutor {
 	readonly #steps: string;
 	readonly #processes: AttemptProcesses;
 	readonly #cgroup: Cgroup | null;
-	readonly #starter: Starter | null;
+	/** A process for the first step; null once a step has started. */
+	#starter: Starter | null;
 
 	/** @param starter a process for the first step; null: each step starts its own */
 	constructor(folder: string, workspace: string, processes: AttemptProcesses, starter: Starter | null) {
@@ -29,10 +30,8 @@ export class HostExecutor implements StepExecutor {
 	async start({ text, shell, number, workingDirectory, env }: StepScript, output: Output): Promise<RunningProcess> {
 		const folder = workingDirectory === null ? enterWorkspace(this.paths.workspace) : await this.#openFolder(workingDirectory);
 		const file = path.join(this.#steps, String(number));
+		const starter = this.#takeStarter(workingDirectory, env);
 		try {
-			// It cannot enter a folder that only this process has open. Nothing of the job has run
-			// that could have replaced the workspace.
-			const starter = workingDirectory === null && this.#starter?.isWaiting ? this.#starter : null;
 			const cwd = starter === null ? folder.place : this.paths.workspace;
 			const running = await startScript({ text, shell, file, cwd, env, cgroup: this.#cgroup, starter }, output);
 			this.#processes.add(running.pid);
@@ -40,6 +39,18 @@ export class HostExecutor implements StepExecutor {
 		} finally {
 			await folder.close();
 		}
+	}
+
+	/**
+	 * A process for the first step. It enters the workspace by its path, so nothing of the job may
+	 * have run that could replace it.
+	 */
+	#takeStarter(workingDirectory: string | null, env: Readonly<Record<string, string>>): Starter | null {
+		const starter = this.#starter;
+		this.#starter = null;
+		if (starter?.isWaiting && workingDirectory === null && starter.canSet(env)) return starter;
+		void starter?.drop();
+		return null;
 	}
 
 	async #openFolder(workingDirectory: string): Promise<ConfinedFolder> {

@@ -6,6 +6,7 @@ import type { Assignment } from "../../schema/wire/protocol.ts";
 import { sha256 } from "../files/hashing.ts";
 import { removeFolder } from "../files/remove_folder.ts";
 import { SpoolBudget } from "../log/spool_budget.ts";
+import { log } from "../logger.ts";
 import type { Cgroups } from "../processes/cgroup.ts";
 import { Starter } from "../processes/starter.ts";
 import type { Job, JobFactory } from "../protocol/job.ts";
@@ -59,7 +60,12 @@ export class JobFolders implements JobFactory {
 
 	#fill(): void {
 		const { cgroups } = this.#parts;
-		while (cgroups && this.#starters.length < this.#wanted) this.#starters.push(Starter.prepare(cgroups.create(`ready-${randomUUID()}`)));
+		try {
+			while (cgroups && this.#starters.length < this.#wanted) this.#starters.push(Starter.prepare(cgroups.create(`ready-${randomUUID()}`)));
+		} catch (error) {
+			// The next jobs start their steps without one.
+			log("warn", `The agent cannot prepare processes for the next jobs: ${(error as Error).message}`);
+		}
 	}
 
 	/**
@@ -87,7 +93,7 @@ export class JobFolders implements JobFactory {
 	async close(): Promise<void> {
 		this.#wanted = 0;
 		clearTimeout(this.#filling);
-		await Promise.all(this.#starters.splice(0).map((starter) => starter.drop()));
+		await Promise.all(this.#starters.splice(0).map(remove));
 	}
 
 	async prepare(assignment: Assignment, token: string, { intervals, clock }: Parameters<JobFactory["prepare"]>[2]): Promise<Job> {
@@ -95,26 +101,31 @@ export class JobFolders implements JobFactory {
 		clearTimeout(this.#filling);
 		const starter = this.#takeStarter(assignment);
 		const passed = isUntrusted(assignment) ? [] : options.passEnv;
-		return JobRun.prepare({
-			assignment,
-			folder: folders.jobFolder(assignment.attempt_id),
-			environment: inheritedEnvironment(process.env, passed),
-			containerEnvironment: inheritedInContainers(process.env, passed),
-			checkoutEnvironment: inheritedEnvironment(process.env, options.passEnv),
-			mirrors: folders.mirrorsFolder,
-			cgroup: starter?.cgroup ?? cgroups?.create(assignment.attempt_id) ?? null,
-			starter,
-			client,
-			token,
-			killGraceMs: intervals.kill_grace_ms,
-			budget: this.#budget,
-			maxLogBytes: intervals.log_max_bytes,
-			now: () => clock.now(),
-			offering,
-			containerLabel: agentLabel(folders.path),
-			containerLimits: options,
-			registryCredentials: options.registryCredentials,
-		});
+		try {
+			return JobRun.prepare({
+				assignment,
+				folder: folders.jobFolder(assignment.attempt_id),
+				environment: inheritedEnvironment(process.env, passed),
+				containerEnvironment: inheritedInContainers(process.env, passed),
+				checkoutEnvironment: inheritedEnvironment(process.env, options.passEnv),
+				mirrors: folders.mirrorsFolder,
+				cgroup: starter?.cgroup ?? cgroups?.create(assignment.attempt_id) ?? null,
+				starter,
+				client,
+				token,
+				killGraceMs: intervals.kill_grace_ms,
+				budget: this.#budget,
+				maxLogBytes: intervals.log_max_bytes,
+				now: () => clock.now(),
+				offering,
+				containerLabel: agentLabel(folders.path),
+				containerLimits: options,
+				registryCredentials: options.registryCredentials,
+			});
+		} catch (error) {
+			if (starter) await remove(starter);
+			throw error;
+		}
 	}
 
 	async remove(attemptId: string): Promise<void> {
@@ -122,6 +133,12 @@ export class JobFolders implements JobFactory {
 		if (!existsSync(path.join(folder, CONTAINER_LEFT))) await removeFolder(folder);
 		this.#fillLater();
 	}
+}
+
+/** Ends a process that no job will use, and removes its group. */
+async function remove(starter: Starter): Promise<void> {
+	await starter.drop();
+	starter.cgroup.remove();
 }
 
 /** More jobs than this hardly begin within a moment. */

@@ -136,7 +136,11 @@ export class JobRun implements Job {
 	}
 
 	async close(): Promise<void> {
-		await this.#job.spool.delete();
+		const { context, processes, spool } = this.#job;
+		// It still waits where the job did not run.
+		await context.starter?.drop();
+		processes.cgroup?.remove();
+		await spool.delete();
 	}
 
 	async #runSteps(): Promise<Outcome> {

@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import type { Writable } from "node:stream";
 import type { Cgroup } from "./cgroup.ts";
 import { quoted } from "./shell_quoting.ts";
 import { type Output, type RunningProcess, watchProcess } from "./start_process.ts";
@@ -11,13 +10,10 @@ import { type Output, type RunningProcess, watchProcess } from "./start_process.
  */
 const WAIT = 'echo $$ > "$1"; trap : HUP INT QUIT PIPE ALRM TERM USR1 USR2; (exec /bin/sh); exit $?';
 
-/**
- * Variables that a shell keeps for itself. They are set by env(1), as names that are no
- * identifiers.
- */
+/** Variables that shells keep for themselves or do not let go. */
 const KEPT_BY_SHELLS: ReadonlySet<string> = new Set([
-	...["_", "BASHOPTS", "BASHPID", "EUID", "GROUPS", "IFS", "LINENO", "OLDPWD", "OPTARG", "OPTIND", "PPID", "PWD", "RANDOM", "SECONDS"],
-	...["SHELLOPTS", "UID"],
+	...["_", "BASHOPTS", "BASHPID", "BASH_VERSINFO", "EUID", "GROUPS", "IFS", "LINENO", "OLDPWD", "OPTARG", "OPTIND", "PPID", "PWD"],
+	...["RANDOM", "SECONDS", "SHELLOPTS", "SHLVL", "UID"],
 ]);
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
@@ -37,7 +33,8 @@ export class Starter {
 			this.#isWaiting = false;
 		};
 		child.once("error", end).once("exit", end);
-		this.#script.on("error", () => undefined);
+		// Without file descriptors, the child has no pipes.
+		child.stdin?.on("error", () => undefined);
 	}
 
 	static prepare(cgroup: Cgroup): Starter {
@@ -55,35 +52,31 @@ export class Starter {
 		return this.#isWaiting;
 	}
 
-	/** Starts the command. It can be called once. */
+	/** Whether its shell can set all of these variables. */
+	canSet(env: Readonly<Record<string, string>>): boolean {
+		return Object.keys(env).every((name) => IDENTIFIER.test(name) && !KEPT_BY_SHELLS.has(name));
+	}
+
+	/** Starts the command, with variables that it can set. It can be called once. */
 	start(command: readonly string[], cwd: string, env: Readonly<Record<string, string>>, destination: Output): RunningProcess {
 		this.#isWaiting = false;
 		const running = watchProcess(this.#child, destination);
-		this.#script.end(scriptOf(command, cwd, env));
+		this.#child.stdin?.end(scriptOf(command, cwd, env));
 		return running;
 	}
 
-	/** Ends it and removes its group, if it still waits. */
+	/** Ends it, if it still waits. */
 	async drop(): Promise<void> {
 		if (!this.#isWaiting) return;
 		const ended = new Promise((resolve) => this.#child.once("exit", resolve));
 		this.#isWaiting = false;
 		this.#child.stdout?.resume();
-		this.#script.end();
+		this.#child.stdin?.end();
 		await ended;
-		this.cgroup.remove();
-	}
-
-	get #script(): Writable {
-		return this.#child.stdin as Writable;
 	}
 }
 
 function scriptOf(command: readonly string[], cwd: string, env: Readonly<Record<string, string>>): string {
-	const entries = Object.entries(env);
-	const isPlain = ([name]: [string, string]) => IDENTIFIER.test(name) && !KEPT_BY_SHELLS.has(name);
-	const exports = entries.filter(isPlain).map(([name, value]) => `export ${name}=${quoted(value)}\n`);
-	const others = entries.filter((entry) => !isPlain(entry)).map(([name, value]) => quoted(`${name}=${value}`));
-	const words = [...(others.length > 0 ? ["/usr/bin/env", ...others] : []), ...command.map(quoted)];
-	return `cd -P -- ${quoted(cwd)} || exit 1\n${exports.join("")}exec ${words.join(" ")} </dev/null 2>&1\n`;
+	const exports = Object.entries(env).map(([name, value]) => `export ${name}=${quoted(value)}\n`);
+	return `cd -P -- ${quoted(cwd)} || exit 1\nunset OLDPWD PWD\n${exports.join("")}exec ${command.map(quoted).join(" ")} </dev/null 2>&1\n`;
 }
