@@ -8,12 +8,20 @@ import type { PollAnswer, ResultBody } from "../../schema/wire/protocol.ts";
  */
 export const MAX_RESULT_CHARS = 160 * 1024;
 
-/** What became of a result: the state of the attempt, or the error that rejects it. */
-export type Delivery = string | ApiError;
+/**
+ * What became of a result: the state of the attempt, or the error that rejects it. Undefined: the
+ * coordinator answers polls, but not this result, so it goes alone.
+ */
+export type Delivery = string | ApiError | undefined;
+
+/** So many polls carry a result that is not answered. */
+const MAX_TRIES = 3;
 
 interface Pending {
 	result: ResultBody;
 	chars: number;
+	/** How many answered polls have carried it. */
+	tries: number;
 	resolve: (delivery: Delivery) => void;
 }
 
@@ -40,7 +48,7 @@ export class PendingResults {
 			reject(signal.reason);
 		};
 		signal.addEventListener("abort", onAbort, { once: true });
-		this.#pending.set(attempt_id, { result, chars: JSON.stringify(result).length, resolve });
+		this.#pending.set(attempt_id, { result, chars: JSON.stringify(result).length, tries: 0, resolve });
 		this.onAdded();
 		return promise.finally(() => signal.removeEventListener("abort", onAbort));
 	}
@@ -57,12 +65,22 @@ export class PendingResults {
 		return results;
 	}
 
-	/** Ends the wait of the results that were answered. */
-	settle(answers: PollAnswer["results"]): void {
+	/**
+	 * Ends the wait of the results that were answered, and of those that were carried in vain too
+	 * often.
+	 * @returns whether all of them were answered
+	 */
+	settle(carried: readonly ResultBody[], answers: PollAnswer["results"]): boolean {
 		for (const { attempt_id, state, error } of answers) {
 			if (error === null) this.#settle(attempt_id, state ?? "");
 			else this.#settle(attempt_id, new ApiError(error.error as ErrorCode, error.message, error));
 		}
+		const unanswered = carried.flatMap(({ attempt_id }) => this.#pending.get(attempt_id) ?? []);
+		for (const one of unanswered) {
+			one.tries += 1;
+			if (one.tries >= MAX_TRIES) this.#settle(one.result.attempt_id, undefined);
+		}
+		return unanswered.length === 0;
 	}
 
 	/**

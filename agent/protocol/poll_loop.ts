@@ -19,6 +19,8 @@ const RESULTS_TIMEOUT_MS = 30_000;
  * with it.
  */
 const BUSY_PAUSE_MS = 100;
+/** The pause after a poll with a result that was not answered. */
+const UNANSWERED_PAUSE_MS = 2_000;
 /** The errors by which the coordinator rejects what a poll carries, and not the agent. */
 const UNUSABLE: ReadonlySet<string> = new Set(["validation_failed", "too_large", "malformed"]);
 /** The coordinator answers a replaced poll within this time, or does not hear the agent. */
@@ -49,6 +51,8 @@ export class PollLoop {
 	#seq = 0;
 	/** How many results the current poll carries. */
 	#carried = 0;
+	/** Whether the answer to the newest poll has left out a result: the coordinator failed. */
+	#isUnanswered = false;
 	/** Whether something has changed that the current poll does not say. */
 	#hasNews = false;
 	/** Whether the coordinator answered the newest poll. */
@@ -64,7 +68,7 @@ export class PollLoop {
 	 * results is answered at once, and is not replaced: its results would only be sent twice.
 	 */
 	restart(): void {
-		if (this.#carried === 0) this.#current.abort();
+		if (this.#carried === 0 || this.#parts.results.size === 0) this.#current.abort();
 		this.#hasNews = true;
 	}
 
@@ -92,7 +96,8 @@ export class PollLoop {
 				const leasedAt = Math.min(performance.now(), sentAt + answer.held_ms);
 				for (const offer of answer.offers) attempts.take(offer, answer.intervals, leasedAt);
 				await onRequests(answer, this.#current.signal);
-				if (attempts.freeSlots === 0) await this.#pause();
+				if (this.#isUnanswered) await sleep(UNANSWERED_PAUSE_MS);
+				else if (attempts.freeSlots === 0) await this.#pause();
 			} catch (error) {
 				if (this.#current.signal.aborted) continue;
 				if (!(error instanceof Unreachable)) throw error;
@@ -118,6 +123,7 @@ export class PollLoop {
 		const results = pending.next();
 		this.#carried = results.length;
 		this.#hasNews = false;
+		this.#isUnanswered = false;
 		const abandoned = new AbortController();
 		const answer = client.fetch(pollAnswer, {
 			method: "POST",
@@ -140,7 +146,7 @@ export class PollLoop {
 		replaced.addEventListener("abort", replace, { once: true });
 		try {
 			const answered = await Promise.race([answer, isReplaced.promise]);
-			pending.settle(answered.results);
+			this.#isUnanswered = !pending.settle(results, answered.results);
 			return answered;
 		} catch (error) {
 			if (!(error instanceof ApiError && UNUSABLE.has(error.code) && results.length > 0)) throw error;

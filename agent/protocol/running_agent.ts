@@ -62,7 +62,11 @@ export class RunningAgent {
 			results: this.#results,
 			slots: options.slots,
 			once: options.once,
-			onFreeSlot: () => this.#poll.restart(),
+			onEnded: (isReported) => {
+				// An agent that may end now looks at once; any other has nothing new to say.
+				const mayEnd = options.once || options.idleExitMs !== null || this.#attempts.isDraining;
+				if (!isReported || mayEnd) this.#poll.restart();
+			},
 		});
 		this.#poll = new PollLoop({
 			client,

@@ -12,8 +12,11 @@ export interface RunningAttemptsParts {
 	slots: number;
 	/** Whether the agent ends after one job. */
 	once: boolean;
-	/** Called when an attempt has ended and its slot is free. */
-	onFreeSlot: () => void;
+	/**
+	 * Called when nothing is left of an attempt. `isReported`: a poll has said before that its slot is
+	 * free.
+	 */
+	onEnded: (isReported: boolean) => void;
 	/** The results that the next poll carries. */
 	results: PendingResults;
 }
@@ -92,7 +95,7 @@ export class RunningAttempts {
 	 * @param leasedAt a moment before the lease of an assignment began, on the monotonic clock
 	 */
 	take(offer: Offer, intervals: Intervals, leasedAt: number): void {
-		const { client, jobFactory, clock, results, onFreeSlot } = this.#parts;
+		const { client, jobFactory, clock, results, onEnded } = this.#parts;
 		if (this.#attempts.has(offer.attempt_id)) return;
 		if (this.freeSlots === 0) {
 			void this.#decline(offer);
@@ -110,7 +113,7 @@ export class RunningAttempts {
 			this.#attempts.delete(attempt.id);
 			this.#ends.delete(end);
 			this.#idleSince = performance.now();
-			onFreeSlot();
+			onEnded(attempt.isDelivering);
 		});
 		this.#ends.add(end);
 	}

@@ -22,11 +22,12 @@ describe("results that wait for a poll", () => {
 		const [one, two] = [pending.deliver(resultOf("one"), NEVER), pending.deliver(resultOf("two"), NEVER)];
 		expect([added, idsOf(pending.next()), idsOf(pending.next())]).toEqual([2, ["one", "two"], ["one", "two"]]);
 		const error = { error: "conflict", message: "Another result came first.", details: { a: 1 }, suggestions: ["Stop."] };
-		pending.settle([
+		const answers = [
 			{ attempt_id: "one", state: "succeeded", error: null },
 			{ attempt_id: "two", state: null, error },
 			{ attempt_id: "three", state: "failed", error: null },
-		]);
+		];
+		expect(pending.settle(pending.next(), answers)).toBe(true);
 		expect(await one).toBe("succeeded");
 		expect(await two).toMatchObject({ code: "conflict", message: "Another result came first.", suggestions: ["Stop."] });
 		expect([pending.size, pending.next()]).toEqual([0, []]);
@@ -50,6 +51,15 @@ describe("results that wait for a poll", () => {
 		pending.reject([resultOf("carried")], error);
 		expect(await carried).toBe(error);
 		expect(idsOf(pending.next())).toEqual(["later"]);
+	});
+
+	test("that answers leave out three times go alone: the coordinator fails at them, and at no others", async () => {
+		const pending = new PendingResults();
+		const [spoilt, sound] = [pending.deliver(resultOf("spoilt"), NEVER), pending.deliver(resultOf("sound"), NEVER)];
+		expect(pending.settle(pending.next(), [{ attempt_id: "sound", state: "succeeded", error: null }])).toBe(false);
+		expect(await sound).toBe("succeeded");
+		for (let poll = 1; poll < 3; poll += 1) expect(pending.settle(pending.next(), [])).toBe(false);
+		expect([await spoilt, pending.size]).toEqual([undefined, 0]);
 	});
 
 	test("are dropped with their lease", async () => {

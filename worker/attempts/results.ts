@@ -6,6 +6,7 @@ import { sha256 } from "../identity/digest.ts";
 import { LEASE_TOKEN_PREFIX, type LeaseTokenClaims, verifyLease } from "../identity/lease_token.ts";
 import { fromBase64 } from "../platform/bytes.ts";
 import { logShardOf } from "../platform/log_shard.ts";
+import { errorFields, log } from "../platform/logger.ts";
 import { answeredState, type CheckedResult, otherResult } from "../queue/core/leases/attempts.ts";
 import { findAttempt, findJob } from "../record/runs.ts";
 
@@ -27,18 +28,20 @@ interface Agent {
  * Checks the results of a poll, and stores their logs. One that is rejected leaves the others
  * alone.
  */
-export function prepareResults(agent: Agent, results: readonly protocol.Result[]): Promise<Prepared[]> {
-	return Promise.all(
-		results.map(async (result): Promise<Prepared> => {
+export async function prepareResults(agent: Agent, results: readonly protocol.Result[]): Promise<Prepared[]> {
+	const prepared = await Promise.all(
+		results.map(async (result): Promise<Prepared | null> => {
 			const { attempt_id: attemptId } = result;
 			try {
 				return { attemptId, checked: await prepare(agent, result) };
 			} catch (error) {
 				if (error instanceof ApiError) return { attemptId, error };
-				throw error;
+				log("warn", "the log of a result cannot be stored", { attempt: attemptId, ...errorFields(error) });
+				return null;
 			}
 		}),
 	);
+	return prepared.filter((one) => one !== null);
 }
 
 async function prepare(agent: Agent, result: protocol.Result): Promise<CheckedResult> {
@@ -78,29 +81,30 @@ async function storeLog({ environment, team }: Agent, lease: LeaseTokenClaims, f
  * from the record.
  * @param answers what the queue says of those that were ready
  */
-export function answerResults(
+export async function answerResults(
 	agent: Agent,
 	prepared: readonly Prepared[],
 	answers: PollResult["results"],
 ): Promise<protocol.PollAnswer["results"]> {
 	const byAttempt = new Map(answers.map((answer) => [answer.attemptId, answer]));
-	return Promise.all(
+	const answered = await Promise.all(
 		prepared.map(async (one) => {
-			if ("error" in one) return rejected(one.attemptId, one.error);
+			if ("error" in one) return [rejected(one.attemptId, one.error)];
 			const answer = byAttempt.get(one.attemptId);
-			if (!answer) throw new Error(`the queue does not answer the result of ${one.attemptId}`);
-			if (answer.error === null) return { attempt_id: one.attemptId, state: answer.state, error: null };
+			if (!answer) return [];
+			if (answer.error === null) return [{ attempt_id: one.attemptId, state: answer.state, error: null }];
 			const error = fromWireError({ ...answer.error, details: { attempt_id: one.attemptId } });
 			const { lease, digest } = one.checked;
 			try {
 				const state = error.code === "attempt_finished" ? await recordedState(agent, lease, digest) : null;
-				return state === null ? rejected(one.attemptId, error) : { attempt_id: one.attemptId, state, error: null };
+				return [state === null ? rejected(one.attemptId, error) : { attempt_id: one.attemptId, state, error: null }];
 			} catch (conflict) {
-				if (conflict instanceof ApiError) return rejected(one.attemptId, conflict);
+				if (conflict instanceof ApiError) return [rejected(one.attemptId, conflict)];
 				throw conflict;
 			}
 		}),
 	);
+	return answered.flat();
 }
 
 function rejected(attempt_id: string, { code, message, details, suggestions }: ApiError): protocol.PollAnswer["results"][number] {

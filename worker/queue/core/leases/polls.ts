@@ -26,7 +26,7 @@ export interface RecordedPoll {
 	 * its results.
 	 */
 	isNewest: boolean;
-	/** What became of each result, in their order. */
+	/** What became of the results. One that the queue fails to handle is left out. */
 	results: AnsweredResult[];
 }
 
@@ -47,7 +47,7 @@ export function recordPoll(
 	checkProtocol(poll.protocol);
 	const body = () => {
 		const agent = agentInSession(core, agentId, secretHash, poll.session);
-		const answered = results.map((result) => answerResult(core, result));
+		const answered = results.flatMap((result) => answerResult(core, result) ?? []);
 		if (poll.seq <= agent.poll_seq) return { isNewest: false, results: answered };
 		core.sql.all(
 			"UPDATE agents SET poll_seq = ?, slots_free = ?, has_missed_offer = 0, last_seen_at = ? WHERE id = ?",
@@ -74,14 +74,18 @@ export function recordPoll(
 	return command(core, body, results.length === 0 ? undefined : agentName(core, agentId));
 }
 
-/** Accepts a result in a savepoint of its own: one that is rejected leaves the others alone. */
-function answerResult(core: Core, result: CheckedResult): AnsweredResult {
+/**
+ * Accepts a result in a savepoint of its own: one that is rejected leaves the others alone.
+ * @returns null for a result that the queue fails to handle: its agent sends it again
+ */
+function answerResult(core: Core, result: CheckedResult): AnsweredResult | null {
 	const { attemptId } = result.lease;
 	try {
 		return { attemptId, state: savepoint(core, () => acceptResult(core, result)) };
 	} catch (error) {
 		if (error instanceof ApiError) return { attemptId, error };
-		throw error;
+		core.report("a result cannot be accepted", { attempt: attemptId, error: String(error) });
+		return null;
 	}
 }
 
