@@ -70,6 +70,8 @@ describe("windlass serve", () => {
 		const before = present().map(({ address }) => address);
 		const { program, port, signInUrl } = await TestCoordinator.start({ args: ["--host", "0.0.0.0"] });
 		const { search } = new URL(signInUrl);
+		// Each line of the welcome is written by itself.
+		await program.says(/Try it in another terminal/);
 		// A Docker daemon that starts or stops meanwhile adds or removes addresses.
 		const addresses = present().filter(({ address }) => before.includes(address));
 		for (const { address, family, internal } of addresses) {
