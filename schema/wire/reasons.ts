@@ -9,7 +9,8 @@ import type { Reason } from "./states.ts";
 export const REASON_CODES = {
 	waiting: {
 		needs: "The job waits for the jobs that it needs. Wait until they have ended.",
-		offered: "The coordinator has offered the job to an agent. The agent has 12 seconds to claim it.",
+		offered:
+			"The coordinator has given the job to an agent that has not named it yet. That takes a moment: wait. A job with secrets or a repository waits again after 12 seconds, any other after the time of a lease.",
 		backoff: "The last attempt did not succeed, and the next one follows after a pause. `retry` in the pipeline limits the attempts.",
 		secrets:
 			"The coordinator could not read the secrets of the job and tries again after a pause. If this continues, check its log and the master key.",
