@@ -38,7 +38,6 @@ export class Queue {
 	readonly sql: Sql;
 
 	constructor(sql: Sql = nodeSql(), settings: Settings = SETTINGS) {
-		this.sql = sql;
 		this.core = openCore({
 			sql,
 			team: "default",
@@ -50,6 +49,7 @@ export class Queue {
 				throw new Error(`${error} ${JSON.stringify(fields)}`);
 			},
 		});
+		this.sql = this.core.sql;
 	}
 
 	#next(): string {

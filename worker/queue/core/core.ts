@@ -3,7 +3,7 @@ import type { ResolvedPipeline } from "../../../schema/pipeline/resolve/resolved
 import type { IdKind } from "../../../schema/wire/ids.ts";
 import { Hints } from "./hints.ts";
 import { migrate } from "./migrations.ts";
-import { ReadRows } from "./read_rows.ts";
+import { RowStore } from "./row_store.ts";
 import type { Sql } from "./sql.ts";
 
 /** The times of the queue, in milliseconds. docs/reference/settings.md says how to set them. */
@@ -46,8 +46,8 @@ export interface Core {
 	readonly unmet: LRUCache<string, string>;
 	/** The pipelines of the runs that were read last: run → digest. It never changes. */
 	readonly definitionsOfRuns: LRUCache<string, string>;
-	/** The rows that the present command has read. */
-	readonly rows: ReadRows;
+	/** The rows that were used last, and the changes of the present command. */
+	readonly rows: RowStore;
 	/** What the queue knows of its storage without reading it. */
 	readonly hints: Hints;
 	/**
@@ -75,7 +75,7 @@ type Made = "rev" | "actor" | "sweptAt" | "definitions" | "definitionsOfRuns" | 
 /** Opens the queue in this database and updates its schema. */
 export function openCore(parts: Omit<Core, Made>): Core {
 	migrate(parts.sql);
-	const rows = new ReadRows(parts.sql);
+	const rows = new RowStore(parts.sql);
 	const [seen] = parts.sql.all<{ at: number | null }>("SELECT max(last_seen_at) AS at FROM agents");
 	return {
 		...parts,
@@ -100,15 +100,14 @@ export function openCore(parts: Omit<Core, Made>): Core {
 export function command<Result>(core: Core, body: () => Result, actor: string = THE_QUEUE): Result {
 	core.actor = actor;
 	core.changed.clear();
-	return core.rows.during(() =>
-		core.sql.tx(() => {
-			const before = core.rev;
-			const result = body();
-			flushChanged(core);
-			if (core.rev !== before) writeMeta(core.sql, "rev", String(core.rev));
-			return result;
-		}),
-	);
+	return core.rows.during(() => {
+		const before = core.rev;
+		const result = body();
+		core.rows.flush();
+		flushChanged(core);
+		if (core.rev !== before) writeMeta(core.sql, "rev", String(core.rev));
+		return result;
+	});
 }
 
 /**
@@ -133,7 +132,7 @@ export function flushChanged(core: Core): void {
 export function savepoint<Result>(core: Core, body: () => Result): Result {
 	const before = new Map(core.changed);
 	try {
-		return core.sql.tx(body);
+		return core.rows.savepoint(body);
 	} catch (error) {
 		core.changed.clear();
 		for (const [id, change] of before) core.changed.set(id, change);

@@ -1,6 +1,7 @@
 import type { AttemptRow as AttemptRecord, JobRow as JobRecord, RunRow as RunRecord } from "../../../schema/database/tables.ts";
 import type { RunTrust } from "../../../schema/wire/agents.ts";
 import type { Core } from "./core.ts";
+import type { Columns } from "./row_store.ts";
 
 /** The live rows: those of the record, with columns that only the queue needs. */
 export type RunRow = RunRecord & { cancel_requested: number; group_key: string | null; holds_group: number };
@@ -72,6 +73,25 @@ export interface AgentRow {
 	last_seen_at: number | null;
 }
 
+/** The rows that the queue keeps in memory, by table. */
+interface StoredRows {
+	runs: RunRow;
+	jobs: JobRow;
+	attempts: AttemptRow;
+	agents: AgentRow;
+	offers: OfferRow;
+}
+
+/** Adds a row. Columns that are left out have the defaults of the schema. */
+export function addRow<Table extends keyof StoredRows>(core: Core, table: Table, columns: Partial<StoredRows[Table]>): StoredRows[Table] {
+	return { ...core.rows.insert(table, columns as Columns) } as unknown as StoredRows[Table];
+}
+
+/** Changes columns of a row. A row that is gone stays so. */
+export function changeRow<Table extends keyof StoredRows>(core: Core, table: Table, id: string, columns: Partial<StoredRows[Table]>): void {
+	core.rows.update(table, id, columns as Columns);
+}
+
 export function findRun(core: Core, id: string): RunRow | undefined {
 	return core.rows.find<RunRow>("runs", id);
 }
@@ -93,23 +113,30 @@ export function findAttempt(core: Core, id: string): AttemptRow | undefined {
 
 /** The live attempts of an agent, in the order of their start. */
 export function liveAttemptsOfAgent(core: Core, agentId: string): AttemptRow[] {
-	return core.sql.all<AttemptRow>(
-		"SELECT * FROM attempts WHERE agent_id = ? AND state IN ('running', 'cancelling') ORDER BY started_at, id",
-		agentId,
-	);
+	const attempts = core.rows.live<AttemptRow>("attempts", agentId).map((attempt) => ({ ...attempt }));
+	return attempts.sort((a, b) => a.started_at - b.started_at || (a.id < b.id ? -1 : 1));
+}
+
+/** The jobs of a run in their order, to look at only. */
+export function jobsOf(core: Core, runId: string): readonly Readonly<JobRow>[] {
+	return core.rows.jobsOf<JobRow>(runId);
 }
 
 export function findOffer(core: Core, attemptId: string): OfferRow | undefined {
-	return core.sql.all<OfferRow>("SELECT * FROM offers WHERE attempt_id = ?", attemptId)[0];
+	// All offers are live, so an unknown one needs no look into the database.
+	const offer = core.rows.liveRow<OfferRow>("offers", attemptId);
+	return offer && { ...offer };
 }
 
 /** The offer of a leased job. */
 export function findOfferOf(core: Core, jobId: string): OfferRow | undefined {
-	return core.sql.all<OfferRow>("SELECT * FROM offers WHERE job_id = ?", jobId)[0];
+	const offer = core.rows.live<OfferRow>("offers").find((one) => one.job_id === jobId);
+	return offer && { ...offer };
 }
 
 export function offersOfAgent(core: Core, agentId: string): OfferRow[] {
-	return core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ? ORDER BY attempt_id", agentId);
+	const offers = core.rows.live<OfferRow>("offers", agentId).map((offer) => ({ ...offer }));
+	return offers.sort((a, b) => (a.attempt_id < b.attempt_id ? -1 : 1));
 }
 
 export function findAgent(core: Core, id: string): AgentRow | undefined {

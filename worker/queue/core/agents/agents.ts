@@ -5,9 +5,9 @@ import type { Hello } from "../../../../schema/wire/protocol.ts";
 import type { Reason } from "../../../../schema/wire/states.ts";
 import { type Core, command, nextRev } from "../core.ts";
 import { clearOffers, withdrawOffer, withdrawUnfit } from "../leases/offers.ts";
-import { type AgentRow, liveAttemptsOfAgent, offersOfAgent } from "../rows.ts";
+import { type AgentRow, changeRow, liveAttemptsOfAgent, offersOfAgent } from "../rows.ts";
 import { loseAttempt } from "../runs/endings.ts";
-import { insertInto, named } from "../sql.ts";
+import { insertInto } from "../sql.ts";
 import { startTimer } from "../timers.ts";
 import { useRegistrationToken } from "./registration_tokens.ts";
 import { authenticateAgent } from "./tokens.ts";
@@ -120,20 +120,14 @@ export function openSession(core: Core, agentId: string, secretHash: string, hel
 		if (hello.session <= agent.session && !isSame) throw superseded(agent);
 		const { version, slots, facts, capabilities } = hello.facts;
 		const labels = effectiveLabels(JSON.parse(agent.pinned_labels) as string[], hello.facts.labels, capabilities);
-		const again = isSame ? 1 : 0;
-		core.sql.all(
-			...named(
-				`UPDATE agents SET rev = :rev, session = :session, instance = :instance, version = :version, slots = :slots, labels = :labels,
-				ignored_labels = :ignored, facts = :facts, capabilities = :capabilities, status = 'online', has_missed_offer = 0,
-				poll_seq = poll_seq * :again, renew_seq = renew_seq * :again, slots_free = slots_free * :again,
-				drained_by = CASE WHEN :again THEN drained_by END, drained_at = CASE WHEN :again THEN drained_at END, last_seen_at = :now WHERE id = :id`,
-				{
-					...{ id: agentId, rev: nextRev(core), session: hello.session, instance: hello.instance, version, slots, again, now: core.now() },
-					...{ labels: JSON.stringify(labels.labels), ignored: JSON.stringify(labels.ignored) },
-					...{ facts: JSON.stringify(facts), capabilities: JSON.stringify(capabilities) },
-				},
-			),
-		);
+		const ofProcess = { poll_seq: 0, renew_seq: 0, slots_free: 0, drained_by: null, drained_at: null };
+		changeRow(core, "agents", agentId, {
+			...{ rev: nextRev(core), session: hello.session, instance: hello.instance, version, slots, status: "online" },
+			...{ labels: JSON.stringify(labels.labels), ignored_labels: JSON.stringify(labels.ignored) },
+			...{ facts: JSON.stringify(facts), capabilities: JSON.stringify(capabilities) },
+			...{ has_missed_offer: 0, last_seen_at: core.now() },
+			...(isSame ? {} : ofProcess),
+		});
 		core.unmet.clear();
 		startTimer(core, "agent_silent", core.now() + core.settings.agentSilentMs, agentId);
 		if (!isSame) {
@@ -196,11 +190,11 @@ export function closeSession(core: Core, agentId: string, secretHash: string, se
 		for (const offer of offersOfAgent(core, agent.id)) withdrawOffer(core, offer, false);
 		loseUnlisted(core, agent.id, [], { code: "agent_stopped", text: `Agent ${agent.name} was stopped and no longer runs this.` });
 		setStatus(core, agent, "offline");
-		core.sql.all("UPDATE agents SET instance = ?, drained_by = NULL, drained_at = NULL WHERE id = ?", NO_INSTANCE, agent.id);
+		changeRow(core, "agents", agent.id, { instance: NO_INSTANCE, drained_by: null, drained_at: null });
 	});
 }
 
 export function setStatus(core: Core, agent: AgentRow, status: AgentRow["status"]): void {
 	if (agent.status === status) return;
-	core.sql.all("UPDATE agents SET status = ?, rev = ? WHERE id = ?", status, nextRev(core), agent.id);
+	changeRow(core, "agents", agent.id, { status, rev: nextRev(core) });
 }

@@ -3,7 +3,7 @@ import { ApiError, notFound } from "../../../../schema/wire/errors.ts";
 import type { Reason } from "../../../../schema/wire/states.ts";
 import { type Core, command, nextRev } from "../core.ts";
 import { clearOffers, withdrawUnfit } from "../leases/offers.ts";
-import { type AgentRow, findAgent, jobOf, liveAttemptsOfAgent, offersOfAgent } from "../rows.ts";
+import { type AgentRow, changeRow, findAgent, jobOf, liveAttemptsOfAgent, offersOfAgent } from "../rows.ts";
 import { cancelJob } from "../runs/cancel.ts";
 import { loseAttempt } from "../runs/endings.ts";
 import { clearTimer } from "../timers.ts";
@@ -64,7 +64,7 @@ function restrict(core: Core, agent: AgentRow, { projects, runs }: RestrictionCh
 
 function disable(core: Core, agent: AgentRow, cancel: boolean, actor: string): void {
 	if (agent.disabled_at === null) {
-		core.sql.all("UPDATE agents SET disabled_by = ?, disabled_at = ?, rev = ? WHERE id = ?", actor, core.now(), nextRev(core), agent.id);
+		changeRow(core, "agents", agent.id, { disabled_by: actor, disabled_at: core.now(), rev: nextRev(core) });
 		withdrawUnfit(core, agent.id);
 	}
 	if (!cancel) return;
@@ -75,7 +75,7 @@ function disable(core: Core, agent: AgentRow, cancel: boolean, actor: string): v
 
 function enable(core: Core, agent: AgentRow): void {
 	if (agent.disabled_at === null) return;
-	core.sql.all("UPDATE agents SET disabled_by = NULL, disabled_at = NULL, rev = ? WHERE id = ?", nextRev(core), agent.id);
+	changeRow(core, "agents", agent.id, { disabled_by: null, disabled_at: null, rev: nextRev(core) });
 }
 
 /** Asks the agent's present process to end once it is idle. Its next process does not have to. */
@@ -86,7 +86,7 @@ function drain(core: Core, agent: AgentRow, actor: string): void {
 		});
 	}
 	if (agent.drained_at !== null) return;
-	core.sql.all("UPDATE agents SET drained_by = ?, drained_at = ?, rev = ? WHERE id = ?", actor, core.now(), nextRev(core), agent.id);
+	changeRow(core, "agents", agent.id, { drained_by: actor, drained_at: core.now(), rev: nextRev(core) });
 	withdrawUnfit(core, agent.id);
 }
 
@@ -104,7 +104,7 @@ export function removeAgent(core: Core, agentId: string, actor: string): string 
 		// The agent may not know it yet: no other agent runs the job before this lease has expired.
 		for (const attempt of liveAttemptsOfAgent(core, agentId)) loseAttempt(core, attempt, reason, attempt.deadline - core.now());
 		core.sql.all("DELETE FROM declines WHERE agent_id = ?", agentId);
-		core.sql.all("DELETE FROM agents WHERE id = ?", agentId);
+		core.rows.delete("agents", agentId);
 		clearTimer(core, "agent_silent", agentId);
 		// No row shows the removal. The new revision wakes the requests that follow all changes.
 		nextRev(core);

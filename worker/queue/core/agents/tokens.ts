@@ -1,6 +1,6 @@
 import { ApiError } from "../../../../schema/wire/errors.ts";
 import { type Core, command, nextRev } from "../core.ts";
-import { type AgentRow, findAgent } from "../rows.ts";
+import { type AgentRow, changeRow, findAgent } from "../rows.ts";
 
 /**
  * The tokens of agents and their rotation. An agent that must rotate its token requests the next
@@ -34,20 +34,17 @@ export function invalidToken(): ApiError {
 }
 
 function takeUpNext(core: Core, agent: AgentRow): AgentRow {
-	const [row] = core.sql.all<AgentRow>(
-		`UPDATE agents SET secret_hash = next_secret_hash, next_secret_hash = NULL, next_issued_at = NULL, rotation_by = NULL, rotation_at = NULL,
-		rotated_at = ?, rev = ? WHERE id = ? RETURNING *`,
-		core.now(),
-		nextRev(core),
-		agent.id,
-	);
-	return row as AgentRow;
+	changeRow(core, "agents", agent.id, {
+		...{ secret_hash: agent.next_secret_hash as string, next_secret_hash: null, next_issued_at: null },
+		...{ rotation_by: null, rotation_at: null, rotated_at: core.now(), rev: nextRev(core) },
+	});
+	return findAgent(core, agent.id) as AgentRow;
 }
 
 /** Asks an agent to get a new token. A second request changes nothing. Call it inside a command. */
 export function requestRotation(core: Core, agent: AgentRow, actor: string): void {
 	if (agent.rotation_at !== null) return;
-	core.sql.all("UPDATE agents SET rotation_by = ?, rotation_at = ?, rev = ? WHERE id = ?", actor, core.now(), nextRev(core), agent.id);
+	changeRow(core, "agents", agent.id, { rotation_by: actor, rotation_at: core.now(), rev: nextRev(core) });
 }
 
 /**
@@ -65,11 +62,6 @@ export function issueNextToken(core: Core, agentId: string, secretHash: string, 
 				suggestions: [`Ask for it on the page /agents/${agent.id}, or with: windlass agents rotate ${agent.name}`],
 			});
 		}
-		core.sql.all(
-			"UPDATE agents SET next_secret_hash = ?, next_issued_at = coalesce(next_issued_at, ?) WHERE id = ?",
-			nextHash,
-			core.now(),
-			agentId,
-		);
+		changeRow(core, "agents", agentId, { next_secret_hash: nextHash, next_issued_at: agent.next_issued_at ?? core.now() });
 	});
 }

@@ -2,7 +2,7 @@ import type { Reason } from "../../../../schema/wire/states.ts";
 import type { Core } from "../core.ts";
 import { isOvertaken } from "../effects/newest_deliveries.ts";
 import type { JobRow, RunRow } from "../rows.ts";
-import { findRun } from "../rows.ts";
+import { changeRow, findRun } from "../rows.ts";
 import { cancelJobsOf } from "../runs/cancel.ts";
 import { definitionOf } from "../runs/definitions.ts";
 import { CANCEL_BY } from "../runs/progress.ts";
@@ -48,7 +48,7 @@ export function handleDiscovered(core: Core, job: JobRow, { files, schedules, ke
 	}
 	if (schedules) adoptSchedules(core, run.project, run.trigger_delivery ?? "", schedules);
 	const outputs = became.map((one) => [one.file, "because" in one ? `not run: ${one.because}` : one.submit.runId]);
-	core.sql.all("UPDATE jobs SET outputs = ? WHERE id = ?", JSON.stringify(Object.fromEntries(outputs)), job.id);
+	changeRow(core, "jobs", job.id, { outputs: JSON.stringify(Object.fromEntries(outputs)) });
 }
 
 /**

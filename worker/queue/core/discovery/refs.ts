@@ -3,7 +3,7 @@ import type { ListedRef } from "../../../../schema/wire/refs.ts";
 import { type Core, command } from "../core.ts";
 import type { FoundRef } from "../effects/effect_types.ts";
 import { addEffect } from "../effects/effects.ts";
-import { type AttemptRow, findRun, type JobRow, type RunRow } from "../rows.ts";
+import { type AttemptRow, changeRow, findRun, type JobRow, type RunRow } from "../rows.ts";
 import { acceptOnce, acceptRun, type Submit } from "../runs/submit.ts";
 import { insertInto } from "../sql.ts";
 import { compareSoon, findComparison, findUnfinished } from "./comparisons.ts";
@@ -195,7 +195,7 @@ export function takeRefs(core: Core, job: JobRow, attempt: AttemptRow, listed: r
 		project,
 	);
 	const shown = fresh.slice(0, MAX_SHOWN).map(({ ref, sha }) => [ref, `new at ${sha.slice(0, 12)}`]);
-	core.sql.all("UPDATE jobs SET outputs = ? WHERE id = ?", JSON.stringify(Object.fromEntries(shown)), job.id);
+	changeRow(core, "jobs", job.id, { outputs: JSON.stringify(Object.fromEntries(shown)) });
 }
 
 function isDelivered(core: Core, project: string, { ref, sha, tag_object }: ListedRef): boolean {

@@ -47,13 +47,7 @@ function classOf(effect: Effect): EffectClass {
 }
 
 export function addEffect(core: Core, key: string, effect: Effect): void {
-	core.sql.all(
-		"INSERT INTO effects (kind, key, payload, due_at) VALUES (?, ?, ?, ?)",
-		effect.kind,
-		key,
-		JSON.stringify(effect),
-		core.now(),
-	);
+	core.rows.append("effects", { kind: effect.kind, key, payload: JSON.stringify(effect), due_at: core.now() });
 	core.hints.mayHaveEffects[classOf(effect)] = true;
 }
 

@@ -1,7 +1,6 @@
 import { type Core, command, nextRev } from "../core.ts";
 import { markDirty } from "../record/outbox.ts";
-import { findAttempt } from "../rows.ts";
-import { named } from "../sql.ts";
+import { changeRow, findAttempt } from "../rows.ts";
 
 /** The location of an archived log, as its shard reports it. */
 export interface ArchivedLogNote {
@@ -23,15 +22,9 @@ export function recordArchived(core: Core, attemptId: string, log: ArchivedLogNo
 	if (!attempt || attempt.log_archived === 1) return;
 	const isDamaged = !log.isIncomplete && attempt.log_sha256 !== null && attempt.log_sha256 !== log.sha256;
 	if (isDamaged) core.report("a log is not what its agent sent", { attempt: attemptId });
-	core.sql.all(
-		...named(
-			`UPDATE attempts SET log_key = :key, log_bytes = :bytes, log_sha256 = :sha256, log_incomplete = :incomplete, log_archived = 1, rev = :rev
-			WHERE id = :id`,
-			{
-				...{ id: attemptId, key: log.key, bytes: log.bytes, sha256: log.sha256, rev: nextRev(core) },
-				incomplete: log.isIncomplete || isDamaged || attempt.log_incomplete === 1 ? 1 : 0,
-			},
-		),
-	);
+	changeRow(core, "attempts", attemptId, {
+		...{ log_key: log.key, log_bytes: log.bytes, log_sha256: log.sha256, log_archived: 1, rev: nextRev(core) },
+		log_incomplete: log.isIncomplete || isDamaged || attempt.log_incomplete === 1 ? 1 : 0,
+	});
 	markDirty(core, attemptId, attempt.run_id);
 }

@@ -12,7 +12,18 @@ import { takeRefs } from "../discovery/refs.ts";
 import { addEffect } from "../effects/effects.ts";
 import { updateStatus } from "../effects/statuses.ts";
 import { markDirty } from "../record/outbox.ts";
-import { type AttemptRow, findAttempt, findJob, findOffer, findRun, type JobRow, jobOf, type OfferRow, type RunRow } from "../rows.ts";
+import {
+	type AttemptRow,
+	changeRow,
+	findAttempt,
+	findJob,
+	findOffer,
+	findRun,
+	type JobRow,
+	jobOf,
+	type OfferRow,
+	type RunRow,
+} from "../rows.ts";
 import { agentName, limitTime } from "../runs/begin.ts";
 import { definitionOf, pipelineOf } from "../runs/definitions.ts";
 import { endAttempt, endOrRetry, endOrSnooze } from "../runs/endings.ts";
@@ -231,13 +242,10 @@ export function pinCommit(core: Core, lease: LeaseClaims, { tag_object, ...commi
 		// tag may have been moved.
 		const isDelivered = run.pull_request !== null || run.commit_sha !== null;
 		const { branch, tag }: Pick<Commit, "branch" | "tag"> = isDelivered ? run : commit;
-		core.sql.all(
-			...named(
-				`UPDATE runs SET commit_sha = :sha, commit_message = :message, commit_author = :author, branch = :branch, tag = :tag, rev = :rev
-				WHERE id = :id`,
-				{ id: run.id, sha: commit.sha, message: commit.message, author: commit.author, branch, tag, rev: nextRev(core) },
-			),
-		);
+		const { sha, message, author } = commit;
+		changeRow(core, "runs", run.id, {
+			...{ commit_sha: sha, commit_message: message, commit_author: author, branch, tag, rev: nextRev(core) },
+		});
 		markDirty(core, run.id, run.id);
 		updateStatus(core, run.id);
 		return commit.sha;
@@ -246,7 +254,7 @@ export function pinCommit(core: Core, lease: LeaseClaims, { tag_object, ...commi
 
 /** Adds the message and author of a commit, if they are not known yet. */
 function describeCommit(core: Core, run: RunRow, { message, author }: Commit): void {
-	core.sql.all("UPDATE runs SET commit_message = ?, commit_author = ?, rev = ? WHERE id = ?", message, author, nextRev(core), run.id);
+	changeRow(core, "runs", run.id, { commit_message: message, commit_author: author, rev: nextRev(core) });
 	markDirty(core, run.id, run.id);
 }
 
@@ -285,7 +293,8 @@ export function acceptResult(
 	artifacts: readonly SavedArtifact[] = [],
 	discovered: Discovered | null = null,
 ): AttemptState {
-	const attempt = findAttempt(core, lease.attemptId) ?? claimAssigned(core, lease, true);
+	// Most results are of jobs that are only assigned: that look is the cheaper one.
+	const attempt = claimAssigned(core, lease, true) ?? findAttempt(core, lease.attemptId);
 	if (!attempt || attempt.lease_id !== lease.leaseId) throw endedOrSuperseded(core, lease);
 	const job = jobOf(core, attempt);
 	if (attempt.finish_digest === digest) return answeredState(attempt, job);

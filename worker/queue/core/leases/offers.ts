@@ -4,14 +4,25 @@ import { capabilities, type Requirements } from "../../../../schema/wire/require
 import type { Reason } from "../../../../schema/wire/states.ts";
 import { outsideRestriction } from "../agents/restrictions.ts";
 import { type Core, command, nextRev, PRESENCE_MS } from "../core.ts";
-import { type AgentRow, findAgent, findJob, findRun, type JobRow, type OfferRow, offersOfAgent, type RunRow } from "../rows.ts";
+import {
+	type AgentRow,
+	type AttemptRow,
+	addRow,
+	changeRow,
+	findAgent,
+	findJob,
+	findRun,
+	type JobRow,
+	type OfferRow,
+	offersOfAgent,
+	type RunRow,
+} from "../rows.ts";
 import { deleteOffer } from "../runs/begin.ts";
 import { definitionOf } from "../runs/definitions.ts";
 import { expireLease } from "../runs/endings.ts";
 import { isGroupFull } from "../runs/groups.ts";
 import { afterJobEnded } from "../runs/progress.ts";
 import { moveJob } from "../runs/transitions.ts";
-import { insertInto } from "../sql.ts";
 import { setTimer, startTimer } from "../timers.ts";
 import { claim } from "./claims.ts";
 import { pauseOf } from "./pause.ts";
@@ -90,13 +101,14 @@ function waitingPartitions(core: Core): Partition[] {
 }
 
 function runningByProject(core: Core): Map<string, number> {
-	const rows = core.sql.all<{ project: string; n: number }>(
-		`SELECT r.project, count(*) AS n FROM (
-			SELECT run_id FROM attempts WHERE state IN ('running', 'cancelling')
-			UNION ALL SELECT j.run_id FROM offers AS o JOIN jobs AS j ON j.id = o.job_id
-		) AS live JOIN runs AS r ON r.id = live.run_id GROUP BY r.project`,
-	);
-	return new Map(rows.map(({ project, n }) => [project, n]));
+	const running = new Map<string, number>();
+	const count = (runId: string) => {
+		const project = String(core.rows.peek("runs", runId)?.project);
+		running.set(project, (running.get(project) ?? 0) + 1);
+	};
+	for (const { run_id } of core.rows.live<AttemptRow>("attempts")) count(run_id);
+	for (const { job_id } of core.rows.live<OfferRow>("offers")) count(String(core.rows.peek("jobs", job_id)?.run_id));
+	return running;
 }
 
 /** The properties of a job that decide which agents may take it. */
@@ -150,13 +162,8 @@ export function mayYetFit(agent: AgentRow, wanted: Wanted): boolean {
  */
 export function capacityOf(core: Core, agent: AgentRow): number {
 	if (agent.status !== "online" || agent.has_missed_offer === 1 || takesNothingNew(agent)) return 0;
-	const [held] = core.sql.all<{ n: number; offers: number }>(
-		`SELECT (SELECT count(*) FROM attempts WHERE agent_id = ?1 AND state IN ('running', 'cancelling')) AS n,
-		(SELECT count(*) FROM offers WHERE agent_id = ?1) AS offers`,
-		agent.id,
-	);
-	const offers = held?.offers ?? 0;
-	return Math.min(agent.slots_free - offers, agent.slots - (held?.n ?? 0) - offers);
+	const offers = core.rows.live("offers", agent.id).length;
+	return Math.min(agent.slots_free - offers, agent.slots - core.rows.live("attempts", agent.id).length - offers);
 }
 
 /** Whether a person has disabled or drained the agent. */
@@ -224,12 +231,10 @@ function offerJob(core: Core, agent: AgentRow, jobId: string): void {
 	const { leaseTtlMs, claimWindowMs, logShards } = core.settings;
 	const expiresAt = core.now() + (isAssigned ? leaseTtlMs : claimWindowMs);
 	const { id: agent_id, session, poll_seq } = agent;
-	core.sql.all(
-		...insertInto("offers", {
-			...{ attempt_id: attemptId, job_id: jobId, agent_id, session, poll_seq, lease_id: core.newSecret() },
-			...{ shard: shardOf(attemptId, logShards), expires_at: expiresAt, is_assigned: isAssigned ? 1 : 0, made_at: core.now() },
-		}),
-	);
+	addRow(core, "offers", {
+		...{ attempt_id: attemptId, job_id: jobId, agent_id, session, poll_seq, lease_id: core.newSecret() },
+		...{ shard: shardOf(attemptId, logShards), expires_at: expiresAt, is_assigned: isAssigned ? 1 : 0, made_at: core.now() },
+	});
 	setTimer(core, "offer", attemptId, expiresAt);
 	core.hints.agentsWithNews.add(agent_id);
 	if (isAssigned) startTimer(core, "presence", core.now() + PRESENCE_MS);
@@ -314,12 +319,8 @@ export function withdrawUnreceived(core: Core, offer: OfferRow): void {
  * may have run, so its attempt is lost.
  */
 export function expireOffer(core: Core, offer: OfferRow): void {
-	core.sql.all(
-		"UPDATE agents SET has_missed_offer = 1, rev = ? WHERE id = ? AND session = ?",
-		nextRev(core),
-		offer.agent_id,
-		offer.session,
-	);
+	const agent = findAgent(core, offer.agent_id);
+	if (agent?.session === offer.session) changeRow(core, "agents", agent.id, { has_missed_offer: 1, rev: nextRev(core) });
 	if (offer.is_assigned === 1) expireLease(core, claim(core, offer));
 	else withdrawOffer(core, offer, true);
 }

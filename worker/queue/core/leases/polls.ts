@@ -4,7 +4,7 @@ import type { AttemptState } from "../../../../schema/wire/states.ts";
 import { agentInSession, checkProtocol, loseUnlisted, setStatus } from "../agents/agents.ts";
 import { invalidToken } from "../agents/tokens.ts";
 import { type Core, command, savepoint } from "../core.ts";
-import { findAgent, liveAttemptsOfAgent, type OfferRow, offersOfAgent } from "../rows.ts";
+import { type AttemptRow, changeRow, findAgent, findAttempt, liveAttemptsOfAgent, type OfferRow, offersOfAgent } from "../rows.ts";
 import { agentName } from "../runs/begin.ts";
 import { setTimer, startTimer } from "../timers.ts";
 import { acceptResult, type CheckedResult } from "./attempts.ts";
@@ -49,13 +49,7 @@ export function recordPoll(
 		const agent = agentInSession(core, agentId, secretHash, poll.session);
 		const answered = results.flatMap((result) => answerResult(core, result) ?? []);
 		if (poll.seq <= agent.poll_seq) return { isNewest: false, results: answered };
-		core.sql.all(
-			"UPDATE agents SET poll_seq = ?, slots_free = ?, has_missed_offer = 0, last_seen_at = ? WHERE id = ?",
-			poll.seq,
-			poll.slots_free,
-			core.now(),
-			agentId,
-		);
+		changeRow(core, "agents", agentId, { poll_seq: poll.seq, slots_free: poll.slots_free, has_missed_offer: 0, last_seen_at: core.now() });
 		claimNamed(core, agentId, poll.running);
 		// The agent names what earlier answers have brought it, and processes no earlier answer
 		// from now on.
@@ -116,7 +110,7 @@ export function newsFor(core: Core, agentId: string, seq: number): AgentNews {
 	const unsent = unsentCancels(core, agentId);
 	if (unsent.length === 0) return { offers, cancel: [] };
 	return command(core, () => {
-		core.sql.all("UPDATE attempts SET cancel_sent = 1 WHERE agent_id = ? AND state = 'cancelling'", agentId);
+		for (const { id } of unsent) changeRow(core, "attempts", id, { cancel_sent: 1 });
 		return { offers, cancel: unsent.map(({ id }) => id) };
 	});
 }
@@ -127,14 +121,11 @@ export function hasNews(core: Core, agentId: string, seq: number): boolean {
 }
 
 function offersFor(core: Core, agentId: string, seq: number): OfferRow[] {
-	return core.sql.all<OfferRow>("SELECT * FROM offers WHERE agent_id = ? AND poll_seq = ? AND expires_at > ?", agentId, seq, core.now());
+	return offersOfAgent(core, agentId).filter((offer) => offer.poll_seq === seq && offer.expires_at > core.now());
 }
 
-function unsentCancels(core: Core, agentId: string): { id: string }[] {
-	return core.sql.all(
-		"SELECT id FROM attempts WHERE agent_id = ? AND state IN ('running', 'cancelling') AND state = 'cancelling' AND cancel_sent = 0",
-		agentId,
-	);
+function unsentCancels(core: Core, agentId: string): readonly { id: string }[] {
+	return core.rows.live<AttemptRow>("attempts", agentId).filter((attempt) => attempt.state === "cancelling" && attempt.cancel_sent === 0);
 }
 
 /** A lease with its remaining time. */
@@ -161,7 +152,7 @@ export function renewLeases(core: Core, agentId: string, secretHash: string, ren
 		const held = renew.running.filter((id) => live.has(id));
 		const isNewest = renew.seq > agent.renew_seq;
 		if (isNewest) {
-			core.sql.all("UPDATE agents SET renew_seq = ?, last_seen_at = ? WHERE id = ?", renew.seq, core.now(), agentId);
+			changeRow(core, "agents", agentId, { renew_seq: renew.seq, last_seen_at: core.now() });
 			startTimer(core, "agent_silent", core.now() + core.settings.agentSilentMs, agentId);
 			for (const id of held) extendLease(core, id, core.now() + core.settings.leaseTtlMs);
 		}
@@ -181,14 +172,15 @@ export function leasesLeft(core: Core, agentId: string): LeaseLeft[] {
 
 /** The agents that hold a lease. */
 export function agentsHoldingLeases(core: Core): string[] {
-	const rows = core.sql.all<{ agent_id: string }>("SELECT DISTINCT agent_id FROM attempts WHERE state IN ('running', 'cancelling')");
-	return rows.map(({ agent_id }) => agent_id);
+	return [...new Set(core.rows.live<AttemptRow>("attempts").map(({ agent_id }) => agent_id))];
 }
 
 /** Moves the end of a lease, never backwards. */
 export function extendLease(core: Core, attemptId: string, deadline: number): void {
-	const moved = core.sql.all("UPDATE attempts SET deadline = ? WHERE id = ? AND deadline < ? RETURNING id", deadline, attemptId, deadline);
-	if (moved.length > 0) setTimer(core, "lease", attemptId, deadline);
+	const attempt = findAttempt(core, attemptId);
+	if (!attempt || attempt.deadline >= deadline) return;
+	changeRow(core, "attempts", attemptId, { deadline });
+	setTimer(core, "lease", attemptId, deadline);
 }
 
 /**

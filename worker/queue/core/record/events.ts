@@ -1,7 +1,6 @@
 import type { EventRow } from "../../../../schema/database/tables.ts";
 import type { JobState, Reason, RunState } from "../../../../schema/wire/states.ts";
 import type { Core } from "../core.ts";
-import { insertInto } from "../sql.ts";
 
 /**
  * The record of every transition: from, to, why, who, when. It is written in the transaction of the
@@ -19,12 +18,10 @@ interface Transition {
 
 /** Records a transition under the revision of the row that was just written. */
 export function recordTransition(core: Core, { runId, jobId, from, to, reason }: Transition): void {
-	core.sql.all(
-		...insertInto("events", {
-			...{ rev: core.rev, team: core.team, run_id: runId, job_id: jobId, from_state: from, to_state: to },
-			...{ reason_code: reason?.code ?? null, reason_text: reason?.text ?? null, actor: core.actor, at: core.now() },
-		}),
-	);
+	core.rows.append("events", {
+		...{ rev: core.rev, team: core.team, run_id: runId, job_id: jobId, from_state: from, to_state: to },
+		...{ reason_code: reason?.code ?? null, reason_text: reason?.text ?? null, actor: core.actor, at: core.now() },
+	});
 }
 
 /** The transitions of a run that D1 does not have yet, oldest first. */

@@ -131,6 +131,7 @@ export function departedRev(core: Core): number {
  */
 export function evictDone(core: Core, runIds: readonly string[]): void {
 	if (runIds.length === 0) return;
+	core.rows.flush();
 	flushChanged(core);
 	const done = core.sql.all<{ id: string; definition: string }>(
 		`SELECT r.id, r.definition FROM json_each(?) AS wanted CROSS JOIN runs AS r ON r.id = wanted.value WHERE r.finished_at IS NOT NULL
@@ -140,7 +141,8 @@ export function evictDone(core: Core, runIds: readonly string[]): void {
 		JSON.stringify(runIds),
 	);
 	if (done.length === 0) return;
-	const list = JSON.stringify(done.map(({ id }) => id));
+	const ids = done.map(({ id }) => id);
+	const list = JSON.stringify(ids);
 	const of = "IN (SELECT value FROM json_each(?1))";
 	const [newest] = core.sql.all<{ rev: number }>(
 		`SELECT max(rev) AS rev FROM (SELECT rev FROM runs WHERE id ${of} UNION ALL SELECT rev FROM jobs WHERE run_id ${of})`,
@@ -149,8 +151,9 @@ export function evictDone(core: Core, runIds: readonly string[]): void {
 	writeMeta(core.sql, "departed_rev", String(Math.max(newest?.rev ?? 0, departedRev(core))));
 	for (const table of ["needs", "declines"])
 		core.sql.all(`DELETE FROM ${table} WHERE job_id IN (SELECT id FROM jobs WHERE run_id ${of})`, list);
-	for (const table of ["artifacts", "attempts", "jobs", "events"]) core.sql.all(`DELETE FROM ${table} WHERE run_id ${of}`, list);
-	core.sql.all(`DELETE FROM runs WHERE id ${of}`, list);
+	for (const table of ["artifacts", "events"]) core.sql.all(`DELETE FROM ${table} WHERE run_id ${of}`, list);
+	for (const table of ["attempts", "jobs"]) core.rows.deleteWhere(table, "run_id", ids);
+	core.rows.deleteWhere("runs", "id", ids);
 	core.sql.all(
 		`DELETE FROM definitions WHERE digest ${of} AND NOT EXISTS (SELECT 1 FROM runs WHERE definition = definitions.digest)`,
 		JSON.stringify([...new Set(done.map(({ definition }) => definition))]),

@@ -3,7 +3,7 @@ import { ApiError, notFound } from "../../../../schema/wire/errors.ts";
 import { isTerminal, type Reason } from "../../../../schema/wire/states.ts";
 import { type Core, command, nextRev } from "../core.ts";
 import { markDirty } from "../record/outbox.ts";
-import { findJob, findRun, type JobRow, type RunRow } from "../rows.ts";
+import { changeRow, findJob, findRun, type JobRow, type RunRow } from "../rows.ts";
 import { clearTimer } from "../timers.ts";
 import { cancelJobsOf } from "./cancel.ts";
 import { definitionOf } from "./definitions.ts";
@@ -29,7 +29,7 @@ export function approveJob(core: Core, jobId: string, by: Approver): void {
 	const body = () => {
 		const job = jobAwaitingApproval(core, jobId, by);
 		if (job === null) return;
-		core.sql.all("UPDATE jobs SET approved_by = ? WHERE id = ?", by.name, job.id);
+		changeRow(core, "jobs", job.id, { approved_by: by.name });
 		job.approved_by = by.name;
 		clearTimer(core, "approval", job.id);
 		if (advance(core, job)) afterJobEnded(core, job);
@@ -59,7 +59,7 @@ export function approveRun(core: Core, runId: string, by: Approver): void {
 	const body = () => {
 		const run = runAwaitingApproval(core, runId);
 		if (run === null) return;
-		core.sql.all("UPDATE runs SET approved_by = ?, rev = ? WHERE id = ?", by.name, nextRev(core), run.id);
+		changeRow(core, "runs", run.id, { approved_by: by.name, rev: nextRev(core) });
 		markDirty(core, run.id, run.id);
 		clearTimer(core, "run_approval", run.id);
 		const waiting = core.sql.all<{ id: string }>("SELECT id FROM jobs WHERE run_id = ? AND state = 'blocked' ORDER BY position", run.id);

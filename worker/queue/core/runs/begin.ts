@@ -1,7 +1,6 @@
 import { type Core, nextRev, PRESENCE_MS } from "../core.ts";
 import { markDirty } from "../record/outbox.ts";
-import { type AttemptRow, findAgent, type JobRow, jobOf, type OfferRow } from "../rows.ts";
-import { insertInto } from "../sql.ts";
+import { type AttemptRow, addRow, findAgent, type JobRow, jobOf, type OfferRow } from "../rows.ts";
 import { clearTimer, setTimer, startTimer } from "../timers.ts";
 import { definitionOf } from "./definitions.ts";
 import { moveJob } from "./transitions.ts";
@@ -26,18 +25,18 @@ export function beginAttempt(core: Core, offer: OfferRow, isEnding = false): Att
 	deleteOffer(core, offer);
 	// A planned stop may have moved the end of an assignment beyond a full lease.
 	const deadline = Math.max(now + core.settings.leaseTtlMs, offer.is_assigned === 1 ? offer.expires_at : 0);
-	const row = {
+	const row: Partial<AttemptRow> = {
 		...{ id: offer.attempt_id, team: core.team, rev: nextRev(core), job_id: job.id, run_id: job.run_id, number },
 		...{ agent_id: offer.agent_id, agent_name: agentName(core, offer.agent_id), state: "running", started_at: startedAt, steps: "[]" },
 		...{ shard: offer.shard, lease_id: offer.lease_id, deadline, log_bytes: 0, log_incomplete: 0, log_archived: 0 },
 	};
-	const [attempt] = core.sql.all<AttemptRow>(...insertInto("attempts", row, "RETURNING *"));
+	const attempt = addRow(core, "attempts", row);
 	markDirty(core, offer.attempt_id, job.run_id);
-	if (isEnding) return attempt as AttemptRow;
+	if (isEnding) return attempt;
 	setTimer(core, "lease", offer.attempt_id, deadline);
 	startTimer(core, "presence", now + PRESENCE_MS);
-	limitTime(core, attempt as AttemptRow, job);
-	return attempt as AttemptRow;
+	limitTime(core, attempt, job);
+	return attempt;
 }
 
 /** Sets when the queue ends an attempt that its agent does not end in time. */
@@ -47,7 +46,7 @@ export function limitTime(core: Core, attempt: AttemptRow, job: JobRow = jobOf(c
 }
 
 export function deleteOffer(core: Core, offer: OfferRow): void {
-	core.sql.all("DELETE FROM offers WHERE attempt_id = ?", offer.attempt_id);
+	core.rows.delete("offers", offer.attempt_id);
 	clearTimer(core, "offer", offer.attempt_id);
 }
 

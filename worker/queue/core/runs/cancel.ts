@@ -2,7 +2,7 @@ import { ApiError, notFound } from "../../../../schema/wire/errors.ts";
 import { RUN_TIMED_OUT } from "../../../../schema/wire/reasons.ts";
 import { isTerminal, type Reason } from "../../../../schema/wire/states.ts";
 import { type Core, command } from "../core.ts";
-import { findJob, findRun, type JobRow, type RunRow } from "../rows.ts";
+import { changeRow, findJob, findRun, type JobRow, type RunRow } from "../rows.ts";
 import { runsInGroup } from "./groups.ts";
 import { afterJobEnded, CANCEL_BY, updateRun } from "./progress.ts";
 import { stopJob } from "./stop.ts";
@@ -63,13 +63,13 @@ export function supersedeRuns(core: Core, run: RunRow): void {
 		({ id, cancel_requested }) => id !== run.id && cancel_requested === CANCEL_BY.nobody,
 	);
 	// All runs are marked before the first one ends, so that none takes the slot of another.
-	for (const { id } of others) core.sql.all("UPDATE runs SET cancel_requested = ? WHERE id = ?", CANCEL_BY.person, id);
+	for (const { id } of others) changeRow(core, "runs", id, { cancel_requested: CANCEL_BY.person });
 	for (const { id } of others) cancelJobsOf(core, id, CANCEL_BY.person, reason);
 }
 
 /** Cancels all jobs of a run. Call it inside a command. */
 export function cancelJobsOf(core: Core, runId: string, by: number, reason: Reason): void {
-	core.sql.all("UPDATE runs SET cancel_requested = ? WHERE id = ? AND cancel_requested = ?", by, runId, CANCEL_BY.nobody);
+	if (findRun(core, runId)?.cancel_requested === CANCEL_BY.nobody) changeRow(core, "runs", runId, { cancel_requested: by });
 	for (const { id } of core.sql.all<{ id: string }>("SELECT id FROM jobs WHERE run_id = ? AND finished_at IS NULL", runId)) {
 		cancelJob(core, findJob(core, id) as JobRow, reason);
 	}

@@ -5,8 +5,7 @@ import type { AttemptState, JobState, Reason } from "../../../../schema/wire/sta
 import { type Core, nextRev } from "../core.ts";
 import { addEffect } from "../effects/effects.ts";
 import { markDirty } from "../record/outbox.ts";
-import { type AttemptRow, findJob, type JobRow, jobOf } from "../rows.ts";
-import { named } from "../sql.ts";
+import { type AttemptRow, changeRow, findJob, type JobRow, jobOf } from "../rows.ts";
 import { clearTimers, setTimer } from "../timers.ts";
 import { definitionOf } from "./definitions.ts";
 import { advance, afterJobEnded, updateRun } from "./progress.ts";
@@ -32,20 +31,13 @@ export function endAttempt(
 	log: { bytes: number | null; sha256: string | null; incomplete: boolean },
 	result: Partial<Pick<AttemptRow, "finish_digest" | "steps" | "tests" | "coverage">> = {},
 ): void {
-	const others = Object.keys(result).map((column) => `, ${column} = :${column}`);
-	const [ended] = core.sql.all(
-		...named(
-			`UPDATE attempts SET state = :state, reason_code = :code, reason_text = :text, exit_code = :exit_code, finished_at = :now,
-			log_bytes = coalesce(:bytes, log_bytes), log_sha256 = :sha256, log_incomplete = :incomplete, rev = :rev${others.join("")}
-			WHERE id = :id AND state IN ('running', 'cancelling') RETURNING id`,
-			{
-				...{ id: attempt.id, state, code: reason?.code ?? null, text: reason?.text ?? null, exit_code: exitCode, now: core.now() },
-				...{ bytes: log.bytes, sha256: log.sha256, incomplete: log.incomplete ? 1 : 0, rev: nextRev(core) },
-				...result,
-			},
-		),
-	);
-	if (!ended) throw new Error(`attempt ${attempt.id} is not live`);
+	const stored = core.rows.liveRow<AttemptRow>("attempts", attempt.id);
+	if (!stored) throw new Error(`attempt ${attempt.id} is not live`);
+	changeRow(core, "attempts", attempt.id, {
+		...{ state, reason_code: reason?.code ?? null, reason_text: reason?.text ?? null, exit_code: exitCode, finished_at: core.now() },
+		...{ log_bytes: log.bytes ?? stored.log_bytes, log_sha256: log.sha256, log_incomplete: log.incomplete ? 1 : 0, rev: nextRev(core) },
+		...result,
+	});
 	markDirty(core, attempt.id, attempt.run_id);
 	clearTimers(core, ["lease", "job_timeout", "cancel"], attempt.id);
 	addEffect(core, attempt.id, {
@@ -94,7 +86,7 @@ export function endOrSnooze(core: Core, job: JobRow, attempt: AttemptRow, reason
 		endJob(core, job, attempt, "lose", "cancelled", whyCancelled(job), null);
 		return;
 	}
-	core.sql.all("UPDATE jobs SET snoozes = snoozes + 1 WHERE id = ?", job.id);
+	changeRow(core, "jobs", job.id, { snoozes: job.snoozes + 1 });
 	moveJob(core, job, "lose", reason, "blocked");
 	setTimer(core, "backoff", job.id, core.now() + Math.min(MAX_SNOOZE_MS, SNOOZE_MS * 2 ** job.snoozes));
 	updateRun(core, job.run_id);

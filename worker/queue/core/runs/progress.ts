@@ -6,11 +6,10 @@ import { requestNotifications } from "../effects/notifications.ts";
 import { updateStatus } from "../effects/statuses.ts";
 import { recordTransition } from "../record/events.ts";
 import { markDirty } from "../record/outbox.ts";
-import { findJob, findRun, type JobRow, type RunRow } from "../rows.ts";
-import { named } from "../sql.ts";
+import { changeRow, findJob, findRun, type JobRow, jobsOf, type RunRow } from "../rows.ts";
 import { clearTimers, setTimer } from "../timers.ts";
 import { definitionOf, pipelineOf } from "./definitions.ts";
-import { failFast, IS_OWN_END, WAS_ENDED_EARLY } from "./fail_fast.ts";
+import { failFast, wasEndedEarly } from "./fail_fast.ts";
 import { GROUP_SLOT, groupName, jobsBefore, nextToAdmit } from "./groups.ts";
 import { decideJob, hasFailed } from "./readiness.ts";
 import { stopJob } from "./stop.ts";
@@ -79,7 +78,7 @@ function awaitApproval(core: Core, job: JobRow): void {
 /** Changes the reason of a blocked job. */
 function restate(core: Core, job: JobRow, reason: Reason): void {
 	if (job.reason_code === reason.code && job.reason_text === reason.text) return;
-	core.sql.all("UPDATE jobs SET reason_code = ?, reason_text = ?, rev = ? WHERE id = ?", reason.code, reason.text, nextRev(core), job.id);
+	changeRow(core, "jobs", job.id, { reason_code: reason.code, reason_text: reason.text, rev: nextRev(core) });
 	job.reason_code = reason.code;
 	job.reason_text = reason.text;
 	markDirty(core, job.id, job.run_id);
@@ -125,6 +124,7 @@ export function afterJobEnded(core: Core, ended: JobRow): void {
  * conditions such as `always()` wait for those too.
  */
 function waitingFor(core: Core, job: JobRow): string[] {
+	if (!jobsOf(core, job.run_id).some(({ state }) => state === "blocked")) return [];
 	const rows = core.sql.all<{ id: string }>(
 		`WITH RECURSIVE dependents(id) AS (
 			SELECT job_id FROM needs WHERE needs_id = ?
@@ -136,32 +136,35 @@ function waitingFor(core: Core, job: JobRow): string[] {
 	return rows.map(({ id }) => id);
 }
 
-/** A group of jobs of a run with the same effect on the run's state. */
+/** What a job means for the state of its run. */
 interface Standing {
 	/**
-	 * The state of the jobs. A job that another one ended counts as skipped, a job that was allowed
+	 * The state of the job. A job that another one ended counts as skipped, a job that was allowed
 	 * to fail as succeeded.
 	 */
 	outcome: JobState;
+	/** Why it is blocked. */
 	reason_code: string | null;
-	n: number;
+}
+
+function standingOf(job: Readonly<JobRow>): Standing {
+	const outcome = wasEndedEarly(job) ? "skipped" : isWarning(job) ? "succeeded" : job.state;
+	return { outcome, reason_code: job.state === "blocked" ? job.reason_code : null };
+}
+
+/** Whether the job has failed and was allowed to. */
+function isWarning({ state, allow_failure }: Readonly<JobRow>): boolean {
+	return allow_failure === 1 && (state === "failed" || state === "errored" || state === "timed_out");
 }
 
 /** Updates the state of a run from its jobs. Writes only a change. */
 export function updateRun(core: Core, runId: string): void {
 	const run = findRun(core, runId);
 	if (!run || isTerminal(run.state)) return;
-	const standings = core.sql.all<Standing & { warnings: number }>(
-		`SELECT CASE WHEN ${WAS_ENDED_EARLY} THEN 'skipped'
-			WHEN allow_failure = 1 AND state IN ('failed', 'errored', 'timed_out') THEN 'succeeded' ELSE state END AS outcome,
-			CASE state WHEN 'blocked' THEN reason_code END AS reason_code, count(*) AS n,
-			sum(allow_failure = 1 AND state IN ('failed', 'errored', 'timed_out')) AS warnings
-		FROM jobs WHERE run_id = ? GROUP BY 1, 2`,
-		runId,
-	);
-	const next = runStateOf(standings, run.cancel_requested);
-	const warnings = standings.reduce((sum, one) => sum + one.warnings, 0);
-	const startedAt = run.started_at ?? (next === "queued" || next === "waiting" ? null : firstStart(core, runId));
+	const jobs = jobsOf(core, runId);
+	const next = runStateOf(jobs.map(standingOf), run.cancel_requested);
+	const warnings = jobs.filter(isWarning).length;
+	const startedAt = run.started_at ?? (next === "queued" || next === "waiting" ? null : firstStart(jobs));
 	if (next !== run.state || startedAt !== run.started_at || warnings !== run.warnings) {
 		writeRun(core, run, next, startedAt, warnings);
 	}
@@ -192,16 +195,10 @@ function setRun(
 	run: RunRow,
 	{ state: next, reason, startedAt, warnings }: { state: RunState; reason: Reason | null; startedAt: number | null; warnings: number },
 ): void {
-	core.sql.all(
-		...named(
-			`UPDATE runs SET state = :state, reason_code = :code, reason_text = :text, started_at = :started, finished_at = :finished, warnings = :warnings,
-			rev = :rev WHERE id = :id`,
-			{
-				...{ id: run.id, state: next, code: reason?.code ?? null, text: reason?.text ?? null, started: startedAt, warnings },
-				...{ finished: isTerminal(next) ? core.now() : null, rev: nextRev(core) },
-			},
-		),
-	);
+	changeRow(core, "runs", run.id, {
+		...{ state: next, reason_code: reason?.code ?? null, reason_text: reason?.text ?? null, started_at: startedAt, warnings },
+		...{ finished_at: isTerminal(next) ? core.now() : null, rev: nextRev(core) },
+	});
 	if (next !== run.state) recordTransition(core, { runId: run.id, jobId: null, from: run.state, to: next, reason });
 	markDirty(core, run.id, run.id);
 	if (next === run.state) return;
@@ -218,14 +215,14 @@ function passGroup(core: Core, run: RunRow, state: RunState): void {
 	const group = run.group_key as string;
 	const keepsSlot = pipelineOf(core, run).concurrency?.hold_during_approval ?? false;
 	const letsGo = isTerminal(state) || (state === "waiting" && !keepsSlot);
-	if (run.holds_group === GROUP_SLOT.held && letsGo) core.sql.all("UPDATE runs SET holds_group = 0 WHERE id = ?", run.id);
+	if (run.holds_group === GROUP_SLOT.held && letsGo) changeRow(core, "runs", run.id, { holds_group: GROUP_SLOT.wanted });
 	admitRuns(core, group);
 }
 
 /** Admits runs of a group while it has room. */
 export function admitRuns(core: Core, group: string): void {
 	for (let run = nextToAdmit(core, group); run; run = nextToAdmit(core, group)) {
-		core.sql.all("UPDATE runs SET holds_group = 1 WHERE id = ?", run.id);
+		changeRow(core, "runs", run.id, { holds_group: GROUP_SLOT.held });
 		const waiting = core.sql.all<JobRow>(
 			"SELECT * FROM jobs WHERE run_id = ? AND state = 'blocked' AND reason_code = 'concurrency' ORDER BY position",
 			run.id,
@@ -242,7 +239,7 @@ export const CANCEL_BY = { nobody: 0, person: 1, timeout: 2 } as const;
  * The state of a run with these jobs. An ended run has their aggregate state, unless the whole run
  * was cancelled or timed out.
  */
-export function runStateOf(standings: readonly Omit<Standing, "n">[], cancelRequested: number): RunState {
+export function runStateOf(standings: readonly Standing[], cancelRequested: number): RunState {
 	const has = (...states: JobState[]) => standings.some(({ outcome }) => states.includes(outcome));
 	if (has("blocked", "queued", "leased", "running", "cancelling")) {
 		if (cancelRequested !== CANCEL_BY.nobody) return "cancelling";
@@ -258,7 +255,7 @@ export function runStateOf(standings: readonly Omit<Standing, "n">[], cancelRequ
 const APPROVALS: ReadonlySet<string> = new Set(["approval", "run_approval"]);
 
 /** Whether the run cannot continue without an approval. */
-function awaitsApproval(standings: readonly Omit<Standing, "n">[]): boolean {
+function awaitsApproval(standings: readonly Standing[]): boolean {
 	const open = standings.filter(({ outcome }) => !isTerminal(outcome));
 	const isStill = open.every(
 		({ outcome, reason_code }) => outcome === "blocked" && (reason_code === "needs" || APPROVALS.has(reason_code ?? "")),
@@ -266,8 +263,9 @@ function awaitsApproval(standings: readonly Omit<Standing, "n">[]): boolean {
 	return isStill && open.some(({ reason_code }) => APPROVALS.has(reason_code ?? ""));
 }
 
-function firstStart(core: Core, runId: string): number | null {
-	return core.sql.all<{ at: number | null }>("SELECT min(started_at) AS at FROM jobs WHERE run_id = ?", runId)[0]?.at ?? null;
+function firstStart(jobs: readonly Readonly<JobRow>[]): number | null {
+	const starts = jobs.flatMap(({ started_at }) => started_at ?? []);
+	return starts.length === 0 ? null : Math.min(...starts);
 }
 
 /** The reason of the first job that decided the state of the run. */
@@ -276,12 +274,8 @@ function runReason(core: Core, run: RunRow, state: RunState): Reason | null {
 	if (state === "timed_out" && run.cancel_requested === CANCEL_BY.timeout) {
 		return { code: "run_timed_out", text: `The run took longer than ${formatDuration(pipelineOf(core, run).timeout_ms ?? 0)}.` };
 	}
-	const job = core.sql.all<{ name: string; reason_code: string | null; reason_text: string | null }>(
-		`SELECT name, reason_code, reason_text FROM jobs WHERE run_id = ? AND state = ? AND allow_failure = 0
-		AND ${IS_OWN_END} ORDER BY finished_at, position LIMIT 1`,
-		run.id,
-		state,
-	)[0];
+	const deciding = jobsOf(core, run.id).filter((job) => job.state === state && job.allow_failure === 0 && !wasEndedEarly(job));
+	const [job] = deciding.sort((a, b) => (a.finished_at ?? 0) - (b.finished_at ?? 0));
 	if (!job?.reason_code) return null;
 	return { code: job.reason_code, text: `${job.name}: ${job.reason_text ?? ""}`.slice(0, 2000) };
 }

@@ -45,11 +45,13 @@ interface NeedRow {
 function circumstancesOf(core: Core, job: JobRow): Circumstances {
 	const run = findRun(core, job.run_id) as RunRow;
 	const pipeline = pipelineOf(core, run);
-	const rows = core.sql.all<NeedRow>(
-		`SELECT j.id, j.key, j.name, j.position, j.state, j.allow_failure FROM needs AS n JOIN jobs AS j ON j.id = n.needs_id
+	const rows = hasNoNeeds(job)
+		? []
+		: core.sql.all<NeedRow>(
+				`SELECT j.id, j.key, j.name, j.position, j.state, j.allow_failure FROM needs AS n JOIN jobs AS j ON j.id = n.needs_id
 		WHERE n.job_id = ? ORDER BY j.position`,
-		job.id,
-	);
+				job.id,
+			);
 	const needs = rows.map(
 		({ id, key, name, position, state, allow_failure }): DownloadableJob => ({
 			key,
@@ -62,6 +64,10 @@ function circumstancesOf(core: Core, job: JobRow): Circumstances {
 	);
 	const ancestors = () => ancestorsOf(core, job.id).map(({ state, allow_failure }) => ({ state, mayFail: allow_failure === 1 }));
 	return { pipeline, run: runFacts(pipeline, run.project, run.trigger_kind), needs, ancestors };
+}
+
+function hasNoNeeds({ needs }: Pick<JobRow, "needs">): boolean {
+	return needs === "[]";
 }
 
 function outputsOf(core: Core, jobId: string): Record<string, string> | null {

@@ -1,7 +1,7 @@
 import type { JobState, Reason } from "../../../../schema/wire/states.ts";
 import { type Core, nextRev } from "../core.ts";
 import { markDirty } from "../record/outbox.ts";
-import { findJob, findOfferOf, type JobRow } from "../rows.ts";
+import { type AttemptRow, changeRow, findJob, findOfferOf, type JobRow } from "../rows.ts";
 import { clearTimers, setTimer } from "../timers.ts";
 import { beginAttempt, deleteOffer } from "./begin.ts";
 import { moveJob } from "./transitions.ts";
@@ -29,12 +29,9 @@ export function stopJob(core: Core, job: JobRow, verb: "cancel" | "skip", reason
 	const from = job.state;
 	const next = moveJob(core, job, from === "running" ? "cancel" : verb, reason);
 	if (next === "cancelling") {
-		const [attempt] = core.sql.all<{ id: string; agent_id: string }>(
-			"UPDATE attempts SET state = 'cancelling', rev = ? WHERE job_id = ? AND state = 'running' RETURNING id, agent_id",
-			nextRev(core),
-			job.id,
-		);
+		const attempt = core.rows.live<AttemptRow>("attempts").find((one) => one.job_id === job.id && one.state === "running");
 		if (!attempt) throw new Error(`running job ${job.id} has no live attempt`);
+		changeRow(core, "attempts", attempt.id, { state: "cancelling", rev: nextRev(core) });
 		markDirty(core, attempt.id, job.run_id);
 		core.hints.agentsWithNews.add(attempt.agent_id);
 		setTimer(core, "cancel", attempt.id, core.now() + core.settings.killGraceMs + CANCEL_SLACK_MS);

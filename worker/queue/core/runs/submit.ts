@@ -7,8 +7,7 @@ import { type Core, command, nextRev } from "../core.ts";
 import { updateStatus } from "../effects/statuses.ts";
 import { recordTransition } from "../record/events.ts";
 import { markDirty } from "../record/outbox.ts";
-import { findJob, findRun, type JobRow, type RunRow } from "../rows.ts";
-import { insertInto } from "../sql.ts";
+import { addRow, changeRow, findJob, findRun, type JobRow, type RunRow } from "../rows.ts";
 import { setTimer } from "../timers.ts";
 import { supersedeRuns } from "./cancel.ts";
 import { pipelineOf } from "./definitions.ts";
@@ -136,7 +135,7 @@ function knownRun(core: Core, submit: Submit): string | null {
 }
 
 function insertRun(core: Core, { runId, pipeline, definition, project, trigger, commit, origin, rerun }: Submit): void {
-	core.sql.all("INSERT INTO definitions (digest, json) VALUES (?, ?) ON CONFLICT DO NOTHING", definition, JSON.stringify(pipeline));
+	storeDefinition(core, definition, pipeline);
 	const discovery = pipeline.jobs[0]?.discovery ?? null;
 	const kind: RunKind = discovery ? "discovery" : pipeline.jobs[0]?.lists_refs ? "comparison" : "pipeline";
 	const [counter] = core.sql.all<{ runs: number }>(
@@ -145,31 +144,34 @@ function insertRun(core: Core, { runId, pipeline, definition, project, trigger, 
 	);
 	const git = pipeline.source && "git" in pipeline.source ? pipeline.source : null;
 	const group = pipeline.concurrency && groupKey("run", { ...groupOf({ project, pipeline, origin }), group: pipeline.concurrency.group });
-	core.sql.all(
-		...insertInto("runs", {
-			...{
-				id: runId,
-				team: core.team,
-				kind,
-				rev: nextRev(core),
-				project,
-				number: counter?.runs ?? 1,
-				pipeline: pipeline.name,
-				state: "queued",
-			},
-			...{ trigger_kind: trigger.kind, trigger_actor: trigger.actor, trigger_delivery: trigger.delivery },
-			...{ discovered_by: origin.discoveredBy, file: origin.file, is_trusted: origin.isTrusted ? 1 : 0, approved_by: origin.approvedBy },
-			pull_request: (discovery?.trigger.pull_request ?? pipeline.pull_request)?.number ?? null,
-			...{ source_git: git?.git ?? null, source_ref: git?.ref ?? null },
-			source_upload: pipeline.source && "upload" in pipeline.source ? pipeline.source.upload : null,
-			...{ priority: pipeline.priority, warnings: 0, definition, created_at: core.now(), params: JSON.stringify(pipeline.params) },
-			...{ branch: commit?.branch ?? pipeline.branch, tag: commit?.tag ?? null, commit_sha: commit?.sha ?? null },
-			...{ commit_message: commit?.message ?? null, commit_author: commit?.author ?? null },
-			...{ rerun_of: rerun?.of ?? null, group_key: group, holds_group: GROUP_SLOT.entering },
-		}),
-	);
+	addRow(core, "runs", {
+		...{
+			id: runId,
+			team: core.team,
+			kind,
+			rev: nextRev(core),
+			project,
+			number: counter?.runs ?? 1,
+			pipeline: pipeline.name,
+			state: "queued",
+		},
+		...{ trigger_kind: trigger.kind, trigger_actor: trigger.actor, trigger_delivery: trigger.delivery },
+		...{ discovered_by: origin.discoveredBy, file: origin.file, is_trusted: origin.isTrusted ? 1 : 0, approved_by: origin.approvedBy },
+		pull_request: (discovery?.trigger.pull_request ?? pipeline.pull_request)?.number ?? null,
+		...{ source_git: git?.git ?? null, source_ref: git?.ref ?? null },
+		source_upload: pipeline.source && "upload" in pipeline.source ? pipeline.source.upload : null,
+		...{ priority: pipeline.priority, warnings: 0, definition, created_at: core.now(), params: JSON.stringify(pipeline.params) },
+		...{ branch: commit?.branch ?? pipeline.branch, tag: commit?.tag ?? null, commit_sha: commit?.sha ?? null },
+		...{ commit_message: commit?.message ?? null, commit_author: commit?.author ?? null },
+		...{ rerun_of: rerun?.of ?? null, group_key: group, holds_group: GROUP_SLOT.entering },
+	});
 	recordTransition(core, { runId, jobId: null, from: null, to: "queued", reason: null });
 	markDirty(core, runId, runId);
+}
+
+function storeDefinition(core: Core, digest: string, pipeline: ResolvedPipeline): void {
+	if (core.sql.all("SELECT 1 FROM definitions WHERE digest = ?", digest).length > 0) return;
+	core.sql.all("INSERT INTO definitions (digest, json) VALUES (?, ?)", digest, JSON.stringify(pipeline));
 }
 
 /** The owner of the groups of a run. */
@@ -199,20 +201,18 @@ function insertJobs(core: Core, { runId, pipeline, project, origin, rerun }: Sub
 		const taken = reused.get(position);
 		const state = taken?.state ?? "blocked";
 		const reason = taken ? (taken.reason ?? REUSED) : NEEDS;
-		core.sql.all(
-			...insertInto("jobs", {
-				...{ id, team: core.team, rev: nextRev(core), run_id: runId, position, key: job.key, name: job.name, attempt: 0, created_at: now },
-				...{
-					state,
-					reason_code: reason.code,
-					reason_text: reason.text,
-					needs: JSON.stringify([...new Set(job.needs.map(({ key }) => key))]),
-				},
-				...{ runs_on: requirements, partition_id: partition, entry, matrix: job.matrix && JSON.stringify(job.matrix) },
-				...{ allow_failure: job.allow_failure ? 1 : 0, group_key: group, outputs: taken?.outputs ?? null },
-				...{ result_attempt: taken?.resultAttempt ?? null, exit_code: taken?.exitCode ?? null, finished_at: taken ? now : null },
-			}),
-		);
+		addRow(core, "jobs", {
+			...{ id, team: core.team, rev: nextRev(core), run_id: runId, position, key: job.key, name: job.name, attempt: 0, created_at: now },
+			...{
+				state,
+				reason_code: reason.code,
+				reason_text: reason.text,
+				needs: JSON.stringify([...new Set(job.needs.map(({ key }) => key))]),
+			},
+			...{ runs_on: requirements, partition_id: partition, entry, matrix: job.matrix && JSON.stringify(job.matrix) },
+			...{ allow_failure: job.allow_failure ? 1 : 0, group_key: group, outputs: taken?.outputs ?? null },
+			...{ result_attempt: taken?.resultAttempt ?? null, exit_code: taken?.exitCode ?? null, finished_at: taken ? now : null },
+		});
 		if (taken) recordTransition(core, { runId, jobId: id, from: null, to: state, reason: REUSED });
 		markDirty(core, id, runId);
 		const needed = new Set(job.needs.flatMap((need) => jobsMeant(pipeline.jobs, need)));
@@ -232,7 +232,7 @@ function enterGroup(core: Core, runId: string): void {
 	const concurrency = pipelineOf(core, run).concurrency;
 	if (run.group_key === null || concurrency === null) return;
 	setGroupLimit(core, run.group_key, concurrency.limit);
-	core.sql.all("UPDATE runs SET holds_group = ? WHERE id = ?", GROUP_SLOT.wanted, runId);
+	changeRow(core, "runs", runId, { holds_group: GROUP_SLOT.wanted });
 	if (concurrency.cancel_in_progress) supersedeRuns(core, run);
 	// The limit of this submission may admit other runs, too.
 	admitRuns(core, run.group_key);
@@ -245,13 +245,14 @@ function partitionOf(
 ): number {
 	const { requirements, project, priority, group, isTrusted } = of;
 	const values = [requirements, project, priority, group, isTrusted ? 1 : 0] as const;
-	core.sql.all(
-		"INSERT INTO queue_partitions (requirements, project, priority, group_key, is_trusted) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-		...values,
-	);
-	const [partition] = core.sql.all<{ id: number }>(
+	const [known] = core.sql.all<{ id: number }>(
 		"SELECT id FROM queue_partitions WHERE requirements = ? AND project = ? AND priority = ? AND group_key = ? AND is_trusted = ?",
 		...values,
 	);
-	return (partition as { id: number }).id;
+	if (known) return known.id;
+	const [added] = core.sql.all<{ id: number }>(
+		"INSERT INTO queue_partitions (requirements, project, priority, group_key, is_trusted) VALUES (?, ?, ?, ?, ?) RETURNING id",
+		...values,
+	);
+	return (added as { id: number }).id;
 }

@@ -3,8 +3,7 @@ import { isTerminal, type JobState, type Reason } from "../../../../schema/wire/
 import { type Core, nextRev } from "../core.ts";
 import { recordTransition } from "../record/events.ts";
 import { markDirty } from "../record/outbox.ts";
-import type { JobRow } from "../rows.ts";
-import { named } from "../sql.ts";
+import { changeRow, type JobRow } from "../rows.ts";
 
 /** What can be done to a job. */
 export type JobCommand = "queue" | "offer" | "requeue" | "start" | "cancel" | "finish" | "lose" | "skip" | "abandon";
@@ -135,19 +134,12 @@ export function moveJob(
 	const next = to ?? (cell.to[0] as JobState);
 	if (!cell.to.includes(next)) throw new Error(`no way from ${job.state} by ${verb} to ${next}`);
 	const now = core.now();
-	const others = Object.keys(changes).map((column) => `, ${column} = :${column}`);
-	const changed = core.sql.all(
-		...named(
-			`UPDATE jobs SET state = :next, reason_code = :code, reason_text = :text, finished_at = :finished,
-			queued_at = CASE :next WHEN 'queued' THEN :now ELSE queued_at END, rev = :rev${others.join("")} WHERE id = :id AND state = :state RETURNING id`,
-			{
-				...{ id: job.id, state: job.state, next, code: reason?.code ?? null, text: reason?.text ?? null },
-				...{ finished: isTerminal(next) ? now : null, now, rev: nextRev(core) },
-				...changes,
-			},
-		),
-	);
-	if (changed.length !== 1) throw new Error(`job ${job.id} is no longer ${job.state}`);
+	if (core.rows.peek("jobs", job.id)?.state !== job.state) throw new Error(`job ${job.id} is no longer ${job.state}`);
+	changeRow(core, "jobs", job.id, {
+		...{ state: next, reason_code: reason?.code ?? null, reason_text: reason?.text ?? null },
+		...{ finished_at: isTerminal(next) ? now : null, ...(next === "queued" && { queued_at: now }), rev: nextRev(core) },
+		...changes,
+	});
 	recordTransition(core, { runId: job.run_id, jobId: job.id, from: job.state, to: next, reason });
 	markDirty(core, job.id, job.run_id);
 	if (next === "queued") core.hints.mayHaveQueuedJobs = true;

@@ -1,0 +1,414 @@
+import type { Sql, SqlValue } from "./sql.ts";
+
+/** A row as its columns. */
+export type Columns = Record<string, SqlValue>;
+
+/** A table of whose rows the store keeps copies in memory. */
+interface StoredTable {
+	/** The column that identifies a row. */
+	key: string;
+	/** Rows that are always in memory once they were asked for, by agent: a condition in SQL, and the same in code. */
+	live?: { sql: string; is(row: Columns): boolean };
+}
+
+const LIVE_ATTEMPT = new Set<SqlValue>(["running", "cancelling"]);
+
+const STORED: Record<string, StoredTable> = {
+	runs: { key: "id" },
+	jobs: { key: "id" },
+	attempts: { key: "id", live: { sql: "state IN ('running', 'cancelling')", is: (row) => LIVE_ATTEMPT.has(row.state as SqlValue) } },
+	agents: { key: "id" },
+	offers: { key: "attempt_id", live: { sql: "true", is: () => true } },
+};
+
+/** Tables to which a command only adds rows. */
+const APPENDED: ReadonlySet<string> = new Set(["events", "effects"]);
+
+const WRITES = /^\s*(?:INSERT(?:\s+OR\s+\w+)?\s+INTO|UPDATE|DELETE\s+FROM)\s+(\w+)/i;
+const MENTIONED = new RegExp(`\\b(?:${[...Object.keys(STORED), ...APPENDED].join("|")})\\b`, "g");
+const MAX_TEXTS = 2_000;
+/** How many rows of a table stay in memory after a command, besides the live ones. */
+const MAX_ROWS = 5_000;
+/** The limit of D1 and Durable Objects. */
+const MAX_PARAMS = 100;
+
+/** What a command has done to a row that is not written yet. */
+type Change = { is: "inserted" } | { is: "updated"; columns: Set<string> } | { is: "deleted" };
+
+/** What a statement of SQL touches of the stored tables. */
+interface Touches {
+	mentions: readonly string[];
+	writes: string | null;
+}
+
+/** The copies of one table. */
+class Table {
+	readonly rows = new Map<string, Columns>();
+	/** The changes of the present command that are not written yet, in their order. */
+	readonly changes = new Map<string, Change>();
+	/** The rows that the present command has changed. */
+	readonly touched = new Set<string>();
+	/** The live rows; null: not read yet. */
+	live: LiveRows | null = null;
+	/** The columns of a row with their defaults. */
+	readonly defaults: Columns;
+	readonly insertion: string;
+
+	readonly name: string;
+	readonly spec: StoredTable;
+
+	constructor(name: string, spec: StoredTable, sql: Sql) {
+		this.name = name;
+		this.spec = spec;
+		const columns = sql.all<{ name: string; dflt_value: string | null }>(`PRAGMA table_info(${name})`);
+		this.defaults = Object.fromEntries(columns.map(({ name, dflt_value }) => [name, defaultOf(dflt_value)]));
+		this.insertion = `INSERT INTO ${name} (${columns.map((column) => column.name).join(", ")}) VALUES (${columns.map(() => "?").join(", ")})`;
+	}
+
+	/** The copy of a row. */
+	get(id: string): Columns | undefined {
+		return this.rows.get(id) ?? this.live?.all.get(id);
+	}
+
+	/** Keeps a row, and its place among the live ones. */
+	keep(id: string, row: Columns): void {
+		this.rows.set(id, row);
+		if (this.spec.live?.is(row)) this.live?.add(id, row);
+		else this.live?.remove(id);
+	}
+
+	drop(id: string): void {
+		this.live?.remove(id);
+		this.rows.delete(id);
+	}
+
+	/** Forgets everything that is written. */
+	forget(): void {
+		this.rows.clear();
+		this.live = null;
+	}
+}
+
+/** The rows of a table that are always in memory. */
+class LiveRows {
+	readonly all = new Map<string, Columns>();
+	readonly ofAgents = new Map<string, Map<string, Columns>>();
+
+	add(id: string, row: Columns): void {
+		this.all.set(id, row);
+		const agentId = String(row.agent_id);
+		const ofAgent = this.ofAgents.get(agentId);
+		if (ofAgent) ofAgent.set(id, row);
+		else this.ofAgents.set(agentId, new Map([[id, row]]));
+	}
+
+	remove(id: string): void {
+		const row = this.all.get(id);
+		if (!row) return;
+		this.all.delete(id);
+		const agentId = String(row.agent_id);
+		const ofAgent = this.ofAgents.get(agentId);
+		ofAgent?.delete(id);
+		if (ofAgent?.size === 0) this.ofAgents.delete(agentId);
+	}
+}
+
+/** The value of a default in the schema. */
+function defaultOf(text: string | null): SqlValue {
+	if (text === null || text === "NULL") return null;
+	return text.startsWith("'") ? text.slice(1, -1).replaceAll("''", "'") : Number(text);
+}
+
+/**
+ * The rows of the queue in memory. The database has every row; the store keeps copies of those that
+ * were used last. Within a command it collects the changes, and writes each changed row once: at the
+ * end, or before a statement that mentions its table. So all other code may use SQL as if nothing
+ * was held back.
+ */
+export class RowStore {
+	/** The database, with an eye on what statements read and write. */
+	readonly sql: Sql;
+	readonly #database: Sql;
+	readonly #tables: ReadonlyMap<string, Table>;
+	readonly #appended = new Map<string, Columns[]>();
+	readonly #touches = new Map<string, Touches>();
+	/** Run → its jobs in their order. */
+	readonly #jobsOfRuns = new Map<string, string[]>();
+	/** The tables to which the present command has written by a statement of its own. */
+	readonly #written = new Set<string>();
+	readonly #texts = new Map<string, string>();
+	#isOpen = false;
+
+	constructor(database: Sql) {
+		this.#database = database;
+		this.#tables = new Map(Object.entries(STORED).map(([name, spec]) => [name, new Table(name, spec, database)]));
+		this.sql = {
+			all: (text, ...params) => this.#all(text, params),
+			tx: (body) => database.tx(body),
+		};
+	}
+
+	/** Runs a command: its changes are written at its end. If it fails, none of them remains. */
+	during<Result>(body: () => Result): Result {
+		this.#isOpen = true;
+		try {
+			return this.#database.tx(body);
+		} catch (error) {
+			this.#rollBack();
+			throw error;
+		} finally {
+			this.#isOpen = false;
+			this.#settle();
+		}
+	}
+
+	/** Runs a part of a command in a savepoint. */
+	savepoint<Result>(body: () => Result): Result {
+		this.flush();
+		try {
+			return this.#database.tx(() => {
+				const result = body();
+				this.flush();
+				return result;
+			});
+		} catch (error) {
+			this.#rollBack();
+			throw error;
+		}
+	}
+
+	/** The row with this key, to look at only. */
+	peek(table: string, id: string): Readonly<Columns> | undefined {
+		const stored = this.#table(table);
+		const known = stored.get(id);
+		if (known || stored.changes.get(id)?.is === "deleted") return known;
+		const [row] = this.#database.all<Columns>(`SELECT * FROM ${table} WHERE ${stored.spec.key} = ?`, id);
+		if (row) stored.keep(id, row);
+		return row;
+	}
+
+	/** The row with this key, as a copy of its own. */
+	find<Row extends object>(table: string, id: string): Row | undefined {
+		const row = this.peek(table, id);
+		return row && ({ ...row } as Row);
+	}
+
+	/** The live rows of an agent, or of all agents, to look at only. */
+	live<Row extends object>(table: string, agentId?: string): readonly Readonly<Row>[] {
+		const stored = this.#table(table);
+		stored.live ??= this.#readLive(stored);
+		return [...((agentId === undefined ? stored.live.all : stored.live.ofAgents.get(agentId))?.values() ?? [])] as Row[];
+	}
+
+	/** The live row with this key, to look at only. */
+	liveRow<Row extends object>(table: string, id: string): Readonly<Row> | undefined {
+		const stored = this.#table(table);
+		stored.live ??= this.#readLive(stored);
+		return stored.live.all.get(id) as Readonly<Row> | undefined;
+	}
+
+	/** The jobs of a run in their order, to look at only. */
+	jobsOf<Row extends object>(runId: string): readonly Readonly<Row>[] {
+		const known = this.#jobsOfRuns.get(runId);
+		if (known) return known.map((id) => this.peek("jobs", id)) as Row[];
+		const rows = this.sql.all<Columns>("SELECT * FROM jobs WHERE run_id = ? ORDER BY position", runId);
+		const stored = this.#table("jobs");
+		for (const row of rows) stored.keep(String(row.id), row);
+		if (rows.length > 0)
+			this.#jobsOfRuns.set(
+				runId,
+				rows.map((row) => String(row.id)),
+			);
+		return rows as Row[];
+	}
+
+	/** Adds a row. Columns that are left out have their defaults. */
+	insert(table: string, columns: Readonly<Columns>): Readonly<Columns> {
+		const stored = this.#tableToChange(table);
+		const row = { ...stored.defaults, ...columns };
+		const id = String(row[stored.spec.key]);
+		// A row of this key that is deleted and not written so yet.
+		if (stored.changes.has(id)) this.#flushTable(stored);
+		stored.changes.set(id, { is: "inserted" });
+		stored.touched.add(id);
+		stored.keep(id, row);
+		if (table === "runs") this.#jobsOfRuns.set(id, []);
+		if (table === "jobs") this.#jobsOfRuns.get(String(row.run_id))?.push(id);
+		return row;
+	}
+
+	/** Changes columns of a row. @returns whether the row exists */
+	update(table: string, id: string, columns: Readonly<Columns>): boolean {
+		const stored = this.#tableToChange(table);
+		const row = this.peek(table, id) as Columns | undefined;
+		if (!row) return false;
+		stored.touched.add(id);
+		const change = stored.changes.get(id) ?? { is: "updated", columns: new Set<string>() };
+		stored.changes.set(id, change);
+		if (change.is === "updated") for (const column of Object.keys(columns)) change.columns.add(column);
+		stored.keep(id, Object.assign(row, columns));
+		return true;
+	}
+
+	/** Deletes a row. */
+	delete(table: string, id: string): void {
+		const stored = this.#tableToChange(table);
+		stored.touched.add(id);
+		stored.drop(id);
+		// A row that this command has added was never written.
+		if (stored.changes.get(id)?.is === "inserted") stored.changes.delete(id);
+		else stored.changes.set(id, { is: "deleted" });
+	}
+
+	/** Deletes the rows whose column has one of these values. */
+	deleteWhere(table: string, column: string, values: readonly string[]): void {
+		const stored = this.#tableToChange(table);
+		this.#flushTable(stored);
+		const { key } = stored.spec;
+		const deleted = this.#database.all<Columns>(
+			`DELETE FROM ${table} WHERE ${column} IN (SELECT value FROM json_each(?)) RETURNING ${key}`,
+			JSON.stringify(values),
+		);
+		for (const row of deleted) {
+			const id = String(row[key]);
+			stored.touched.add(id);
+			stored.drop(id);
+			if (table === "runs") this.#jobsOfRuns.delete(id);
+		}
+	}
+
+	/** Adds a row to a table that the command only adds to. */
+	append(table: string, columns: Columns): void {
+		this.#assertOpen();
+		const rows = this.#appended.get(table);
+		if (rows) rows.push(columns);
+		else this.#appended.set(table, [columns]);
+	}
+
+	/** Writes all changes to the database. */
+	flush(): void {
+		for (const stored of this.#tables.values()) this.#flushTable(stored);
+		for (const table of this.#appended.keys()) this.#flushAppended(table);
+	}
+
+	#all<Row>(text: string, params: SqlValue[]): Row[] {
+		const { mentions, writes } = this.#touchesOf(text);
+		if (this.#isOpen) {
+			for (const name of mentions) {
+				const stored = this.#tables.get(name);
+				if (stored) this.#flushTable(stored);
+				else this.#flushAppended(name);
+			}
+		}
+		const rows = this.#database.all<Row>(text, ...params);
+		const stored = writes === null ? undefined : this.#tables.get(writes);
+		if (stored) {
+			stored.forget();
+			this.#written.add(stored.name);
+			if (stored.name === "jobs" || stored.name === "runs") this.#jobsOfRuns.clear();
+		}
+		return rows;
+	}
+
+	#touchesOf(text: string): Touches {
+		const known = this.#touches.get(text);
+		if (known) return known;
+		if (this.#touches.size >= MAX_TEXTS) this.#touches.clear();
+		const touches = { mentions: [...new Set(text.match(MENTIONED))], writes: WRITES.exec(text)?.[1] ?? null };
+		this.#touches.set(text, touches);
+		return touches;
+	}
+
+	#readLive(stored: Table): LiveRows {
+		const live = new LiveRows();
+		const { key, live: condition } = stored.spec;
+		for (const read of this.sql.all<Columns>(`SELECT * FROM ${stored.name} WHERE ${condition?.sql}`)) {
+			const id = String(read[key]);
+			// A row has one copy.
+			live.add(id, stored.rows.get(id) ?? read);
+		}
+		return live;
+	}
+
+	#flushTable(stored: Table): void {
+		if (stored.changes.size === 0) return;
+		for (const [id, change] of stored.changes) {
+			if (change.is === "inserted") this.#database.all(stored.insertion, ...Object.values(stored.get(id) as Columns));
+			else if (change.is === "deleted") this.#database.all(`DELETE FROM ${stored.name} WHERE ${stored.spec.key} = ?`, id);
+			else this.#writeUpdate(stored, id, [...change.columns]);
+		}
+		stored.changes.clear();
+	}
+
+	#writeUpdate(stored: Table, id: string, columns: readonly string[]): void {
+		const row = stored.get(id) as Columns;
+		const signature = `${stored.name} ${columns.join()}`;
+		let text = this.#texts.get(signature);
+		if (text === undefined) {
+			text = `UPDATE ${stored.name} SET ${columns.map((column) => `${column} = ?`).join(", ")} WHERE ${stored.spec.key} = ?`;
+			this.#texts.set(signature, text);
+		}
+		this.#database.all(text, ...columns.map((column) => row[column] as SqlValue), id);
+	}
+
+	#flushAppended(table: string): void {
+		const rows = this.#appended.get(table);
+		if (!rows) return;
+		this.#appended.delete(table);
+		const columns = Object.keys(rows[0] as Columns);
+		const most = Math.floor(MAX_PARAMS / columns.length);
+		for (let from = 0; from < rows.length; from += most) {
+			const some = rows.slice(from, from + most);
+			const values = some.map(() => `(${columns.map(() => "?").join(", ")})`).join(", ");
+			this.#database.all(`INSERT INTO ${table} (${columns.join(", ")}) VALUES ${values}`, ...some.flatMap((row) => Object.values(row)));
+		}
+	}
+
+	/** Forgets the changes of the present command, written or not. */
+	#rollBack(): void {
+		for (const stored of this.#tables.values()) {
+			if (this.#written.has(stored.name)) stored.forget();
+			for (const id of stored.touched) stored.drop(id);
+			// Which rows were live before is read anew.
+			if (stored.touched.size > 0) stored.live = null;
+			stored.changes.clear();
+		}
+		this.#appended.clear();
+		this.#jobsOfRuns.clear();
+	}
+
+	/** The command is over: its marks go, and the oldest copies beyond the limit. */
+	#settle(): void {
+		this.#written.clear();
+		for (const stored of this.#tables.values()) {
+			stored.touched.clear();
+			forgetOldest(stored.rows, MAX_ROWS);
+		}
+		forgetOldest(this.#jobsOfRuns, MAX_ROWS);
+	}
+
+	#table(name: string): Table {
+		const stored = this.#tables.get(name);
+		if (!stored) throw new Error(`the rows of ${name} are not kept`);
+		return stored;
+	}
+
+	#tableToChange(name: string): Table {
+		this.#assertOpen();
+		return this.#table(name);
+	}
+
+	#assertOpen(): void {
+		if (!this.#isOpen) throw new Error("rows change inside of a command");
+	}
+}
+
+function forgetOldest(map: Map<string, unknown>, limit: number): void {
+	if (map.size <= limit) return;
+	let excess = map.size - limit;
+	for (const key of map.keys()) {
+		if (excess === 0) return;
+		map.delete(key);
+		excess -= 1;
+	}
+}
