@@ -181,8 +181,15 @@ export interface Dispatcher extends Rpc.DurableObjectBranded {
 	 * present revision.
 	 */
 	followChanges(since: number | null, holdMs: number): Promise<Changes>;
-	/** A person reads the log of this attempt now: its agent sends it faster. */
-	watch(attemptId: string): Promise<void>;
+	/**
+	 * A person reads the log of this attempt now: its agent sends it faster.
+	 * @returns whether the log is in its shard
+	 */
+	watch(attemptId: string): Promise<boolean>;
+	/** A log that the queue holds; null if it does not. */
+	readHeldLog(attemptId: string): Promise<Uint8Array | null>;
+	/** Deletes logs that the queue holds, for runs that are deleted. */
+	dropHeldLogs(attemptIds: string[]): Promise<void>;
 
 	/** Deletes the schedules of a deleted project, and stops its comparisons. */
 	deleteProject(project: string): Promise<void>;
@@ -293,13 +300,17 @@ export type AppendResult =
 	| { outcome: "closed" }
 	| { outcome: "full" };
 
-/** A chunk of a log. `isEnd`: no bytes follow. `archivedKey`: the bytes are in R2. */
+/**
+ * A chunk of a log. `isEnd`: no bytes follow. `archivedKey`: the bytes are in R2. `isElsewhere`: the
+ * log came with the result of its attempt, and is not in this shard.
+ */
 export interface LogChunk {
 	bytes: Uint8Array;
 	size: number;
 	isEnd: boolean;
 	isArchived: boolean;
 	archivedKey: string | null;
+	isElsewhere: boolean;
 }
 
 /** Holds the logs of live attempts; one of a fixed number, by the name `log:<number>`. */
@@ -314,6 +325,8 @@ export interface LogShard extends Rpc.DurableObjectBranded {
 	lineIndex(attemptId: string): Promise<LineIndex | null>;
 	/** Bytes from `offset` on. At the end of a live log, waits up to `holdMs` for more. */
 	read(attemptId: string, offset: number, holdMs: number): Promise<LogChunk>;
+	/** The log of this attempt came with its result: readers who wait for it are answered. */
+	sendReadersOn(attemptId: string): Promise<void>;
 	/**
 	 * Closes a log: it accepts only declared bytes that are still to come.
 	 * @returns its location in R2; null if bytes are missing: the Dispatcher gets the location

@@ -190,6 +190,10 @@ export const attempts = sqliteTable(
 		log_incomplete: integer("log_incomplete").notNull(),
 		/** 1 once the log is archived. */
 		log_archived: integer("log_archived").notNull(),
+		/** Where the log begins in an object with many logs; null if the object is the log. */
+		log_offset: integer("log_offset"),
+		/** 1 while the queue holds the whole log. */
+		log_held: integer("log_held").notNull().default(0),
 		/** When retention deleted the log; null if it exists. */
 		log_expired_at: integer("log_expired_at"),
 		/** sha256 of the result that its agent delivered, which identifies a repeat. */
@@ -205,6 +209,7 @@ export const attempts = sqliteTable(
 		index("attempts_of_job").on(table.job_id, table.number),
 		index("attempts_of_run").on(table.run_id),
 		index("attempts_with_log").on(table.finished_at).where(sql`${table.log_key} IS NOT NULL`),
+		index("attempts_in_pack").on(table.log_key).where(sql`${table.log_offset} IS NOT NULL`),
 	],
 );
 export type AttemptRow = typeof attempts.$inferSelect;

@@ -79,7 +79,7 @@ export class Invariants {
 			"SELECT attempt_id AS id FROM offers WHERE job_id NOT IN (SELECT id FROM jobs WHERE state = 'leased')",
 		);
 		for (const { id } of this.#queue<{ id: string }>(
-			`SELECT id FROM attempts WHERE NOT ${live} AND log_archived = 0 AND id NOT IN (SELECT key FROM effects)`,
+			`SELECT id FROM attempts WHERE NOT ${live} AND log_archived = 0 AND log_held = 0 AND id NOT IN (SELECT key FROM effects)`,
 		)) {
 			const isSealed = this.#coordinator.shards.some(
 				({ database }) => database.writes > 0 && database.all("SELECT 1 FROM logs WHERE attempt_id = ? AND state <> 'open'", id).length > 0,
@@ -134,9 +134,9 @@ export class Invariants {
 	#checkLog(attempt: Row): void {
 		const job = this.#ledger.jobs.get(attempt.id as string);
 		const wrong = (why: string) => new Violation("a log is not what was acknowledged", `${attempt.id}: ${why}`);
-		if (attempt.log_archived !== 1) throw wrong("it is not archived");
-		const stored = attempt.log_key === null ? new Uint8Array() : this.#coordinator.bucket.objects.get(attempt.log_key as string);
-		if (!stored) throw wrong(`its object ${attempt.log_key} is not there`);
+		const stored = this.#storedLog(attempt);
+		if (!stored)
+			throw wrong(`it is not where the record says: ${attempt.log_key ?? (attempt.log_held === 1 ? "in the queue" : "nowhere")}`);
 		if (stored.byteLength !== attempt.log_bytes) throw wrong(`${stored.byteLength} bytes, recorded as ${attempt.log_bytes}`);
 		if (!job) {
 			if (stored.byteLength > 0) throw wrong("nobody wrote it");
@@ -148,6 +148,18 @@ export class Invariants {
 			throw wrong(`${job.spool.acknowledged} bytes were acknowledged, ${stored.byteLength} are there`);
 		if (attempt.log_incomplete === 0 && stored.byteLength !== written.byteLength)
 			throw wrong(`called whole with ${stored.byteLength} of ${written.byteLength} bytes`);
+	}
+
+	/** A log from where the record says that it is. */
+	#storedLog(attempt: Row): Uint8Array | undefined {
+		if (attempt.log_held === 1)
+			return this.#queue<{ bytes: Uint8Array }>("SELECT bytes FROM held_logs WHERE attempt_id = ?", attempt.id as string)[0]?.bytes;
+		if (attempt.log_archived !== 1) return undefined;
+		if (attempt.log_key === null) return new Uint8Array();
+		const object = this.#coordinator.bucket.objects.get(attempt.log_key as string);
+		if (attempt.log_offset === null) return object;
+		const offset = attempt.log_offset as number;
+		return object?.subarray(offset, offset + (attempt.log_bytes as number));
 	}
 
 	/** Whoever reads the record sees no finished run with something unfinished in it, and nothing that goes backwards. (10) */

@@ -36,6 +36,7 @@ const TABLES: Record<string, { about: string; columns?: Record<string, string> }
 			is_assigned: "1: the answer carries the whole job, and the agent may have begun",
 		},
 	},
+	held_logs: { about: "Logs that came whole with their results, until a pack of them is written to R2." },
 	attempts: {
 		about: "Attempts; a live one holds a lease until `deadline`.",
 		columns: { cancel_sent: "whether a poll has carried the cancel", finish_digest: "tells a repeated result from another one" },

@@ -737,7 +737,7 @@ describe("the record", () => {
 	test("tries again what it has given up: an effect that failed thirty times", () => {
 		const queue = new Queue();
 		queue.submit("steps: [a]");
-		queue.finish(queue.take(queue.agent("one")));
+		queue.finish(queue.take(queue.agent("one")), { log: { bytes: 5, sha256: null, incomplete: false } });
 		for (let tries = 0; tries < 30; tries += 1) {
 			const due = takeEffects(queue.core, 10, 1_000);
 			recordOutcomes(

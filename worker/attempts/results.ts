@@ -4,8 +4,7 @@ import type { AttemptState, StepState } from "../../schema/wire/states.ts";
 import type { Environment, PollResult } from "../bindings.ts";
 import { sha256 } from "../identity/digest.ts";
 import { LEASE_TOKEN_PREFIX, type LeaseTokenClaims, verifyLease } from "../identity/lease_token.ts";
-import { fromBase64 } from "../platform/bytes.ts";
-import { logShardOf } from "../platform/log_shard.ts";
+import { fromBase64, hex } from "../platform/bytes.ts";
 import { errorFields, log } from "../platform/logger.ts";
 import { answeredState, type CheckedResult, otherResult } from "../queue/core/leases/attempts.ts";
 import { findAttempt, findJob } from "../record/runs.ts";
@@ -25,7 +24,7 @@ interface Agent {
 }
 
 /**
- * Checks the results of a poll, and stores their logs. One that is rejected leaves the others
+ * Checks the results of a poll with their logs. One that is rejected leaves the others
  * alone.
  */
 export async function prepareResults(agent: Agent, results: readonly protocol.Result[]): Promise<Prepared[]> {
@@ -36,7 +35,7 @@ export async function prepareResults(agent: Agent, results: readonly protocol.Re
 				return { attemptId, checked: await prepare(agent, result) };
 			} catch (error) {
 				if (error instanceof ApiError) return { attemptId, error };
-				log("warn", "the log of a result cannot be stored", { attempt: attemptId, ...errorFields(error) });
+				log("warn", "a result cannot be checked", { attempt: attemptId, ...errorFields(error) });
 				return null;
 			}
 		}),
@@ -49,8 +48,8 @@ async function prepare(agent: Agent, result: protocol.Result): Promise<CheckedRe
 	const lease = await leaseIn(agent, attempt_id, lease_token);
 	const finish: protocol.Finish = { ...rest, artifacts: [], discovery: null, refs: null };
 	assertConsistent(finish);
-	if (log_text !== null) await storeLog(agent, lease, finish, fromBase64(log_text));
-	return { lease, finish, digest: await digestOf(finish) };
+	const content = log_text === null ? null : await checkedLog(lease, finish, fromBase64(log_text));
+	return { lease, finish, digest: await digestOf(finish), log: content };
 }
 
 /** @throws ApiError `forbidden` for a token that is no lease of this agent and attempt */
@@ -63,17 +62,28 @@ async function leaseIn({ environment, team, agentId }: Agent, attemptId: string,
 	});
 }
 
-/** Stores a log that the result carries whole. A repeat of the same log changes nothing. */
-async function storeLog({ environment, team }: Agent, lease: LeaseTokenClaims, finish: protocol.Finish, bytes: Uint8Array): Promise<void> {
-	if (bytes.byteLength !== finish.log.bytes) {
-		throw new ApiError("validation_failed", `The result declares a log of ${finish.log.bytes} bytes and carries ${bytes.byteLength}.`, {
+/**
+ * A log that the result carries whole.
+ * @throws ApiError `validation_failed` if it is not what the result declares
+ */
+async function checkedLog(
+	lease: LeaseTokenClaims,
+	{ log: declared }: protocol.Finish,
+	bytes: Uint8Array<ArrayBuffer>,
+): Promise<Uint8Array> {
+	if (declared.sha256 !== null && declared.sha256 !== hex(await crypto.subtle.digest("SHA-256", bytes))) {
+		throw new ApiError("validation_failed", "The log of the result does not have the sha256 that the result declares.", {
+			details: { attempt_id: lease.attemptId },
+			suggestions: ["Send the log before the result, and leave out log_text."],
+		});
+	}
+	if (bytes.byteLength !== declared.bytes) {
+		throw new ApiError("validation_failed", `The result declares a log of ${declared.bytes} bytes and carries ${bytes.byteLength}.`, {
 			details: { attempt_id: lease.attemptId },
 			suggestions: ["Send the whole log in log_text, or leave it out and send the log before the result."],
 		});
 	}
-	// A log that is stored or closed already is the same one, or its attempt is over: the queue
-	// says which.
-	await logShardOf(environment, lease.shard).append(lease.attemptId, { team }, 0, bytes);
+	return bytes;
 }
 
 /**

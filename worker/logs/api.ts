@@ -16,7 +16,7 @@ import { requireJob } from "../record/require.ts";
 import type { JobRecord } from "../record/runs.ts";
 import { FollowedText } from "./followed_text.ts";
 import { readLineBlock } from "./line_index.ts";
-import { logSize, readLog } from "./reader.ts";
+import { isLogComplete, logSize, readLog } from "./reader.ts";
 import { searchLog } from "./search.ts";
 import { assertNotExpired, attemptOf, attemptsToFollow, followLines, type ResumePoint, requireAttempt } from "./service.ts";
 
@@ -128,7 +128,7 @@ async function logText(environment: Environment, request: Request, attempt: Atte
 	const size = await logSize(environment, attempt);
 	const isRanged = format === "text";
 	// A live log gets a new version with every line, and so no ETag.
-	const etag = attempt.log_archived === 1 && isTerminal(attempt.state) ? `"${attempt.id}-${size}${isRanged ? "" : `-${format}`}"` : null;
+	const etag = isLogComplete(attempt) && isTerminal(attempt.state) ? `"${attempt.id}-${size}${isRanged ? "" : `-${format}`}"` : null;
 	const headers: Record<string, string> = { ...LOG_HEADERS };
 	if (isRanged) headers["Accept-Ranges"] = "bytes";
 	if (etag) headers.ETag = etag;
@@ -138,7 +138,8 @@ async function logText(environment: Environment, request: Request, attempt: Atte
 	if (range) headers["Content-Range"] = `bytes ${start}-${end - 1}/${size}`;
 	// An archived log is sent from R2 without processing.
 	if (isRanged && attempt.log_archived === 1 && attempt.log_key !== null && start < end) {
-		const object = await environment.BUCKET.get(attempt.log_key, { range: { offset: start, length: end - start } });
+		const offset = (attempt.log_offset ?? 0) + start;
+		const object = await environment.BUCKET.get(attempt.log_key, { range: { offset, length: end - start } });
 		if (object)
 			return new Response(object.body, { status: range ? 206 : 200, headers: { ...headers, "Content-Length": String(end - start) } });
 	}

@@ -1,17 +1,18 @@
 import type { Environment } from "../bindings.ts";
 import { indexKeyOf, LINES_PER_MARK, LineCounter, type LineIndex } from "./line_counter.ts";
 import { type LineBatch, ShownLineSplitter } from "./lines.ts";
-import { type LogLocation, logSize, readLog, shardOf } from "./reader.ts";
+import { isLogComplete, type LogLocation, logSize, readLog, shardOf } from "./reader.ts";
 
 /** Finds lines by their numbers, in live and archived logs. */
 
 /** The current index of a log. */
 export async function readLineIndex(environment: Environment, attempt: LogLocation): Promise<LineIndex> {
-	if (attempt.log_archived === 0) {
+	if (!isLogComplete(attempt)) {
 		const live = await shardOf(environment, attempt).lineIndex(attempt.id);
 		if (live) return live;
 	}
-	const stored = attempt.log_key === null ? null : await environment.BUCKET.get(indexKeyOf(attempt.log_key));
+	// The logs of a pack are small.
+	const stored = attempt.log_key === null || attempt.log_offset !== null ? null : await environment.BUCKET.get(indexKeyOf(attempt.log_key));
 	return stored ? ((await stored.json()) as LineIndex) : countLines(environment, attempt);
 }
 
@@ -66,7 +67,7 @@ export async function readLineBlock(environment: Environment, attempt: LogLocati
 		}
 	}
 	if (number < from + count) {
-		const rest = attempt.log_archived === 1 ? splitter.flush() : null;
+		const rest = isLogComplete(attempt) ? splitter.flush() : null;
 		add(rest);
 		if (rest) block.nextOffset = rest.nextOffset;
 	}

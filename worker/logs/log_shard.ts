@@ -1,4 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
+import { LRUCache } from "lru-cache";
 import { MIB } from "../../schema/wire/limits.ts";
 import type { Step } from "../../schema/wire/resources.ts";
 import type { AppendResult, Environment, LogChunk, LogClose, LogShard as LogShardRpc } from "../bindings.ts";
@@ -25,6 +26,7 @@ const IDLE_MS = 60 * 60_000;
 /** The tombstone of a log outlives every lease token. */
 const TOMBSTONE_MS = 48 * 60 * 60_000;
 const RETRY_MS = 2_000;
+const MAX_ELSEWHERE = 1_000;
 /** Many readers may read at once, and each holds a few times this. */
 const READ_BYTES = 64 * 1024;
 /** Room for the agent's truncation notice, beyond the limit of a log. */
@@ -39,6 +41,8 @@ const CAP_SLACK_BYTES = MIB;
 export class LogShard extends DurableObject<Environment> implements LogShardRpc {
 	readonly #store: LogStore;
 	readonly #readers = new Waiters();
+	/** Attempts whose log came with the result. A reader may arrive just after that. */
+	readonly #elsewhere = new LRUCache<string, true>({ max: MAX_ELSEWHERE });
 	#readerCount = 0;
 	#isArchiving = false;
 	#isClosingIdle = false;
@@ -65,6 +69,11 @@ export class LogShard extends DurableObject<Environment> implements LogShardRpc 
 		return { outcome: "appended", offset: offset + bytes.byteLength };
 	}
 
+	async sendReadersOn(attemptId: string): Promise<void> {
+		this.#elsewhere.set(attemptId, true);
+		this.#wakeReaders(attemptId);
+	}
+
 	/** Records the progress of the steps. The result of the attempt repeats them, for D1. */
 	async putSteps(attemptId: string, owner: { team: string }, steps: Step[]): Promise<{ isClosed: boolean }> {
 		const log = this.#store.find(attemptId) ?? this.#store.open(attemptId, owner.team, Date.now());
@@ -89,16 +98,17 @@ export class LogShard extends DurableObject<Environment> implements LogShardRpc 
 	/** Bytes from `offset` on; at the end of a live log it waits up to `holdMs`. */
 	async read(attemptId: string, offset: number, holdMs: number): Promise<LogChunk> {
 		let log = this.#store.find(attemptId);
-		if (holdMs > 0 && offset >= (log?.bytes ?? 0) && !(log && isComplete(log))) {
+		if (holdMs > 0 && !this.#elsewhere.has(attemptId) && offset >= (log?.bytes ?? 0) && !(log && isComplete(log))) {
 			this.#readerCount += 1;
 			await this.#readers.wait(`${attemptId} ${this.#readerCount}`, Math.min(holdMs, SHORT_HOLD_MS));
 			log = this.#store.find(attemptId);
 		}
-		if (!log) return { bytes: new Uint8Array(), size: 0, isEnd: false, isArchived: false, archivedKey: null };
+		const isElsewhere = this.#elsewhere.has(attemptId);
+		if (!log) return { bytes: new Uint8Array(), size: 0, isEnd: false, isArchived: false, archivedKey: null, isElsewhere };
 		const isArchived = log.state === "archived";
 		const bytes = isArchived ? new Uint8Array() : this.#store.read(attemptId, offset, READ_BYTES);
 		const isEnd = isComplete(log) && offset + bytes.byteLength >= log.bytes;
-		return { bytes, size: log.bytes, isEnd, isArchived, archivedKey: log.key };
+		return { bytes, size: log.bytes, isEnd, isArchived, archivedKey: log.key, isElsewhere };
 	}
 
 	/**

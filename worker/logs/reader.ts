@@ -3,6 +3,7 @@ import type { Environment, LogChunk } from "../bindings.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { logShardOf } from "../platform/log_shard.ts";
 import { sleep } from "../platform/sleep.ts";
+import { requireJob } from "../record/require.ts";
 
 const HOLD_MS = 20_000;
 const RESETS = 20;
@@ -11,11 +12,19 @@ const CHUNK_BYTES = 2 * 1024 * 1024;
 const INTEREST_MS = 10_000;
 
 /** Where the log of an attempt is. */
-export type LogLocation = Pick<AttemptRow, "id" | "team" | "shard" | "log_archived" | "log_key" | "log_bytes">;
+export type LogLocation = Pick<
+	AttemptRow,
+	"id" | "job_id" | "team" | "shard" | "log_archived" | "log_key" | "log_bytes" | "log_offset" | "log_held"
+>;
+
+/** Whether the log has its last byte. */
+export function isLogComplete({ log_archived, log_held }: Pick<LogLocation, "log_archived" | "log_held">): boolean {
+	return log_archived === 1 || log_held === 1;
+}
 
 /** The current size of the log, in bytes. */
 export async function logSize(environment: Environment, attempt: LogLocation): Promise<number> {
-	if (attempt.log_archived === 1) return attempt.log_bytes;
+	if (isLogComplete(attempt)) return attempt.log_bytes;
 	const chunk = await shardOf(environment, attempt).read(attempt.id, 0, 0);
 	return chunk.size;
 }
@@ -39,9 +48,13 @@ export async function* readLog(
 ): AsyncGenerator<Uint8Array | null> {
 	let at = offset;
 	const interest = isFollowing ? new Interest(environment, attempt) : null;
-	if (attempt.log_archived === 0) {
+	if (!isLogComplete(attempt)) {
 		for (;;) {
 			const chunk = await nextChunk(environment, attempt, at, interest);
+			if (chunk.isElsewhere) {
+				attempt = await locate(environment, attempt);
+				break;
+			}
 			if (chunk.isArchived) {
 				if (chunk.archivedKey) yield* readObject(environment, chunk.archivedKey, at, until ?? chunk.size);
 				return;
@@ -53,7 +66,23 @@ export async function* readLog(
 			if (chunk.isEnd || at === until || (!isFollowing && bytes.byteLength === 0)) return;
 		}
 	}
-	if (attempt.log_key) yield* readObject(environment, attempt.log_key, at, until ?? attempt.log_bytes);
+	if (attempt.log_held === 1) {
+		const held = await dispatcherOf(environment, attempt.team).readHeldLog(attempt.id);
+		if (held) {
+			yield held.subarray(at, until ?? held.byteLength);
+			return;
+		}
+		// It was packed in between.
+		attempt = await locate(environment, attempt);
+	}
+	const first = attempt.log_offset ?? 0;
+	if (attempt.log_key) yield* readObject(environment, attempt.log_key, first + at, first + (until ?? attempt.log_bytes));
+}
+
+/** The present location of a log that has moved. */
+async function locate(environment: Environment, { id, job_id, team }: LogLocation): Promise<LogLocation> {
+	const { attempts } = await requireJob(environment, team, job_id);
+	return attempts.find((attempt) => attempt.id === id) as AttemptRow;
 }
 
 /** Notifies the Dispatcher that a live log has a reader, so that the agent sends the log quickly. */
@@ -67,16 +96,19 @@ class Interest {
 		this.#attempt = attempt;
 	}
 
-	async show(): Promise<void> {
-		if (Date.now() - this.#shownAt < INTEREST_MS) return;
+	/** @returns whether the log is in its shard, as far as that was asked */
+	async show(): Promise<boolean> {
+		if (Date.now() - this.#shownAt < INTEREST_MS) return true;
 		this.#shownAt = Date.now();
-		await dispatcherOf(this.#environment, this.#attempt.team).watch(this.#attempt.id);
+		return dispatcherOf(this.#environment, this.#attempt.team).watch(this.#attempt.id);
 	}
 }
 
+const ELSEWHERE: LogChunk = { bytes: new Uint8Array(), size: 0, isEnd: false, isArchived: false, archivedKey: null, isElsewhere: true };
+
 /** The next chunk from the shard. After a reset of the shard, it tries again. */
 async function nextChunk(environment: Environment, attempt: LogLocation, offset: number, interest: Interest | null): Promise<LogChunk> {
-	await interest?.show();
+	if (interest && !(await interest.show())) return ELSEWHERE;
 	for (let resets = 0; ; resets += 1) {
 		try {
 			return await shardOf(environment, attempt).read(attempt.id, offset, interest ? HOLD_MS : 0);

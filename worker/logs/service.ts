@@ -1,5 +1,5 @@
+export { deleteLogs, type StoredLog } from "./delete_logs.ts";
 export { FollowedText } from "./followed_text.ts";
-export { indexKeyOf } from "./line_counter.ts";
 export { logProgress, readLog } from "./reader.ts";
 
 import type { AttemptRow } from "../../schema/database/tables.ts";

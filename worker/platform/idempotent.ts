@@ -17,6 +17,8 @@ export const IS_IDEMPOTENT: Readonly<Record<DispatcherMethod, boolean>> = {
 	readUndelivered: true,
 	readDefinition: true,
 	readRun: true,
+	readHeldLog: true,
+	dropHeldLogs: true,
 	readJob: true,
 	readArtifacts: true,
 	readArtifact: true,

@@ -9,6 +9,7 @@ import type { Explanation } from "../../schema/wire/resources.ts";
 import type { ScheduleRequest } from "../../schema/wire/schedules.ts";
 import { type AttemptState, isTerminal, type Reason } from "../../schema/wire/states.ts";
 import type { Dispatcher, Environment, JobRows, PollResult, QueueHealth, Submitted } from "../bindings.ts";
+import { logShardOf } from "../platform/log_shard.ts";
 import { errorFields, log, setLogLevel } from "../platform/logger.ts";
 import { type Result, resultOf } from "../platform/result.ts";
 import { pollHoldMs, readSettings, SWEEPER_NAME } from "../platform/settings.ts";
@@ -65,6 +66,7 @@ import {
 	snoozeAttempt,
 	startAttempt,
 } from "./core/leases/attempts.ts";
+import { readHeldLog } from "./core/leases/held_logs.ts";
 import { pauseOf, pauseQueue, resumeQueue } from "./core/leases/pause.ts";
 import { type Renewal, renewLeases } from "./core/leases/polls.ts";
 import {
@@ -92,6 +94,7 @@ import { prepareStop, recordOpening, sweep } from "./core/sweep.ts";
 import { nextDue } from "./core/timers.ts";
 import { durableSql } from "./durable_sql.ts";
 import { type EffectHandlers, EffectRunner } from "./effects.ts";
+import { LogPacker } from "./log_packer.ts";
 import { LogWatchers } from "./log_watchers.ts";
 import { AgentPolls } from "./offers.ts";
 import { PlannedStop } from "./planned_stop.ts";
@@ -106,6 +109,7 @@ import { ChangeWaiters } from "./waiters.ts";
 export class QueueObject extends DurableObject<Environment> implements Dispatcher {
 	readonly #core: Core;
 	readonly #relay: OutboxRelay;
+	readonly #packer: LogPacker;
 	readonly #effects: readonly EffectRunner<Environment>[];
 	readonly #alarm: Alarm;
 	readonly #changes: ChangeWaiters;
@@ -136,6 +140,7 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 		this.#stop = new PlannedStop(core);
 		this.#polls = new AgentPolls(core, this.#watchers, this.#stop);
 		this.#relay = new OutboxRelay(core, environment.DB);
+		this.#packer = new LogPacker(core, environment);
 		// An effect may have made a run: what follows starts as after a command.
 		const runner = (kind: "internal" | "external") => new EffectRunner({ environment, core }, handlers, kind, () => this.#settle());
 		this.#effects = [runner("internal"), runner("external")];
@@ -357,8 +362,19 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 		return this.#changes.followChanges(since, holdMs);
 	}
 
-	async watch(attemptId: string): Promise<void> {
+	async watch(attemptId: string): Promise<boolean> {
 		if (this.#watchers.add(attemptId)) this.#settle();
+		const attempt = findAttempt(this.#core, attemptId);
+		if (!attempt) return findOffer(this.#core, attemptId) !== undefined;
+		return attempt.log_archived === 0 && attempt.log_held === 0;
+	}
+
+	async readHeldLog(attemptId: string): Promise<Uint8Array | null> {
+		return readHeldLog(this.#core, attemptId);
+	}
+
+	async dropHeldLogs(attemptIds: string[]): Promise<void> {
+		await this.#packer.drop(attemptIds);
 	}
 
 	async createRegistrationToken(token: NewRegistrationToken, actor: string): Promise<Result<string>> {
@@ -531,13 +547,28 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 		try {
 			this.#polls.assignAndWake();
 			this.#changes.announceChanges();
+			this.#sendReadersOn();
 		} catch (error) {
 			// The command before is committed: its caller gets its answer even if this fails.
 			log("error", "settling failed", errorFields(error));
 		}
 		void this.#relay.run().then((hasRun) => hasRun && this.#afterFlight());
 		for (const runner of this.#effects) for (const flight of runner.run()) void flight.then(() => this.#afterFlight());
+		this.#packer.run();
 		this.#arm();
+	}
+
+	/** Wakes the readers who wait in a shard for a log that came with its result. */
+	#sendReadersOn(): void {
+		const { logsElsewhere } = this.#core.hints;
+		for (const attemptId of logsElsewhere) {
+			const attempt = this.#watchers.has(attemptId) ? findAttempt(this.#core, attemptId) : undefined;
+			if (!attempt) continue;
+			void logShardOf(this.env, attempt.shard)
+				.sendReadersOn(attemptId)
+				.catch((error) => log("warn", "the readers of a log cannot be woken", errorFields(error)));
+		}
+		logsElsewhere.clear();
 	}
 
 	/** Rows were copied, or effects have happened: runs may have left the queue. */
@@ -547,7 +578,7 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 	}
 
 	#arm(): void {
-		this.#alarm.arm([nextDue(this.#core), ...this.#effects.map((runner) => runner.nextDue), this.#relay.nextDue]);
+		this.#alarm.arm([nextDue(this.#core), ...this.#effects.map((runner) => runner.nextDue), this.#relay.nextDue, this.#packer.nextDue]);
 	}
 }
 

@@ -23,6 +23,11 @@ export class LogWatchers {
 		return isNew;
 	}
 
+	/** Whether this log has a reader. */
+	has(attemptId: string): boolean {
+		return (this.#until.get(attemptId) ?? 0) >= Date.now();
+	}
+
 	/** The attempts of an agent whose logs have readers. */
 	watchedOf(agentId: string): string[] {
 		if (this.#until.size === 0) return [];

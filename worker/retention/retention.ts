@@ -3,12 +3,13 @@ import type { Swept } from "../../schema/wire/resources.ts";
 import { deleteUploads, objectKeys, uploadsBefore } from "../artifacts/service.ts";
 import type { Environment } from "../bindings.ts";
 import { deleteSessionsBefore } from "../identity/sessions_store.ts";
-import { indexKeyOf } from "../logs/service.ts";
+import { deleteLogs } from "../logs/service.ts";
+import { deleteObjects } from "../platform/delete_objects.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { readRetention } from "../platform/settings.ts";
 import type { Holdings } from "../queue/core/reads.ts";
 import { projectsWithRetention } from "../record/projects.ts";
-import { deleteObjects, deleteRunRecord } from "../runs/service.ts";
+import { deleteRunRecords } from "../runs/service.ts";
 import { deleteUnusedTests } from "../test_results/service.ts";
 import { deleteDeliveriesBefore } from "../webhooks/service.ts";
 import {
@@ -23,6 +24,7 @@ import {
 	markLogsExpired,
 	runsEndedBefore,
 	unusedKeys,
+	unusedPacks,
 	unusedSources,
 } from "./store.ts";
 import { type RetentionPolicy, retentionPolicies } from "./terms.ts";
@@ -63,7 +65,7 @@ export async function applyRetention(environment: Environment, now: number): Pro
 		limit: RUNS_AT_ONCE,
 		heldBy: ["runs", ({ id }) => id],
 		deleteRows: async (expired) => {
-			for (const { id } of expired) await deleteRunRecord(environment, id);
+			await deleteRunRecords(environment, expired);
 			return expired.length;
 		},
 	};
@@ -84,8 +86,7 @@ export async function applyRetention(environment: Environment, now: number): Pro
 			find: (policy) => (limit, held) => logsBefore(db, policy, limit, held),
 			heldBy: ["runs", ({ run_id }) => run_id],
 			deleteRows: async (expired) => {
-				const keys = expired.flatMap(({ key }) => [key, indexKeyOf(key)]);
-				await deleteObjects(bucket, keys);
+				await deleteLogs(environment, expired);
 				await markLogsExpired(db, idsOf(expired));
 				return expired.length;
 			},
@@ -125,6 +126,8 @@ export async function applyRetention(environment: Environment, now: number): Pro
 	// Logs that were archived after their run was deleted, and interrupted uploads of sources.
 	swept.orphans += await deleteOrphans(bucket, "logs/unknown/", now - keep.logsMs, async (keys) => keys);
 	swept.orphans += await deleteOrphans(bucket, "sources/", now - DAY_MS, (keys) => unusedKeys(db, keys));
+	// Packs whose writing was interrupted, and packs of logs that were deleted at the same time.
+	swept.orphans += await deleteOrphans(bucket, "packs/", now - DAY_MS, (keys) => unusedPacks(db, keys));
 	await deleteSignInLinks(db, now);
 	await deleteSessionsBefore(db, now);
 	// Deliveries stay as long as the runs that they start.

@@ -3,6 +3,7 @@ import { drizzle } from "drizzle-orm/d1";
 import { encodeTime } from "ulid";
 import { artifacts, attempts, runs, signInLinks, sources } from "../../schema/database/tables.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
+import type { StoredLog } from "../logs/service.ts";
 import { notAmong } from "../record/not_among.ts";
 import type { StoredArtifact } from "../runs/service.ts";
 import type { RetentionPolicy } from "./terms.ts";
@@ -68,9 +69,10 @@ export async function logsBefore(
 	policy: RetentionPolicy,
 	limit: number,
 	held: readonly string[],
-): Promise<{ id: string; run_id: string; team: string; key: string }[]> {
+): Promise<({ id: string; run_id: string; team: string } & StoredLog)[]> {
+	const { id, run_id, team, log_key: key, log_offset: offset, log_bytes: bytes } = attempts;
 	const rows = await drizzle(db)
-		.select({ id: attempts.id, run_id: attempts.run_id, team: attempts.team, key: attempts.log_key })
+		.select({ id, run_id, team, key, offset, bytes })
 		.from(attempts)
 		.where(
 			and(
@@ -179,6 +181,18 @@ export async function unusedSources(
 export async function unusedKeys(db: D1Database, keys: readonly string[]): Promise<string[]> {
 	const { results } = await db
 		.prepare("SELECT value AS key FROM json_each(?) WHERE value NOT IN (SELECT key FROM sources)")
+		.bind(JSON.stringify(keys))
+		.all<{ key: string }>();
+	return results.map(({ key }) => key);
+}
+
+/** Those of these packs of logs that no attempt names. */
+export async function unusedPacks(db: D1Database, keys: readonly string[]): Promise<string[]> {
+	const { results } = await db
+		.prepare(
+			`SELECT value AS key FROM json_each(?) AS pack
+			WHERE NOT EXISTS (SELECT 1 FROM attempts WHERE log_key = pack.value AND log_offset IS NOT NULL)`,
+		)
 		.bind(JSON.stringify(keys))
 		.all<{ key: string }>();
 	return results.map(({ key }) => key);

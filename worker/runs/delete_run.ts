@@ -1,23 +1,32 @@
 import { objectKeys } from "../artifacts/service.ts";
-import { indexKeyOf } from "../logs/service.ts";
-import { deleteRunRows, objectsOfRun } from "./run_rows.ts";
-
-/** R2 deletes up to a thousand objects in one call. */
-const DELETED_AT_ONCE = 1_000;
+import type { Environment } from "../bindings.ts";
+import { deleteLogs } from "../logs/service.ts";
+import { deleteObjects } from "../platform/delete_objects.ts";
+import { dispatcherOf } from "../platform/dispatcher.ts";
+import { deleteRunRows, objectsOfRun, type StoredObjects } from "./run_rows.ts";
 
 /**
- * Deletes a run that has left the queue. Objects go before rows, so that the next retention sweep
- * finds what a crash left.
- * @returns the number of deleted logs and artifacts
+ * Deletes runs that have left the queue. Objects go before rows, so that the next retention sweep
+ * finds what a crash left. Together, because runs of the same time share the objects of their logs.
  */
-export async function deleteRunRecord(environment: { DB: D1Database; BUCKET: R2Bucket }, runId: string): Promise<number> {
-	const { logs, artifacts } = await objectsOfRun(environment.DB, runId);
-	const keys = [...logs, ...logs.map(indexKeyOf), ...artifacts.flatMap(objectKeys)];
-	await deleteObjects(environment.BUCKET, keys);
-	await deleteRunRows(environment.DB, runId);
-	return logs.length + artifacts.length;
+export async function deleteRunRecords(environment: Environment, runs: readonly { id: string; team: string }[]): Promise<void> {
+	const stored = await Promise.all(runs.map((run) => objectsOf(environment, run)));
+	await deleteLogs(
+		environment,
+		stored.flatMap(({ logs }) => logs),
+	);
+	await deleteObjects(
+		environment.BUCKET,
+		stored.flatMap(({ artifacts }) => artifacts.flatMap(objectKeys)),
+	);
+	for (const { id } of runs) await deleteRunRows(environment.DB, id);
 }
 
-export async function deleteObjects(bucket: R2Bucket, keys: readonly string[]): Promise<void> {
-	for (let at = 0; at < keys.length; at += DELETED_AT_ONCE) await bucket.delete(keys.slice(at, at + DELETED_AT_ONCE));
+/** What R2 has of a run, once the queue holds none of its logs. */
+async function objectsOf(environment: Environment, { id, team }: { id: string; team: string }): Promise<StoredObjects> {
+	const stored = await objectsOfRun(environment.DB, id);
+	if (stored.heldLogs.length === 0) return stored;
+	await dispatcherOf(environment, team).dropHeldLogs(stored.heldLogs);
+	// Some may have been packed just before.
+	return objectsOfRun(environment.DB, id);
 }

@@ -1,24 +1,37 @@
-import { and, eq, isNotNull, isNull, notExists, sql } from "drizzle-orm";
+import { and, eq, isNull, notExists, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { type ArtifactRow, artifacts, attempts, definitions, events, jobs, runs, testResults } from "../../schema/database/tables.ts";
+import type { StoredLog } from "../logs/service.ts";
 
 /** Where the objects of a file are. */
 export type StoredArtifact = Pick<ArtifactRow, "key" | "size" | "part_bytes">;
 
-/** The R2 objects of a run: its logs and its artifacts. */
-export async function objectsOfRun(db: D1Database, runId: string): Promise<{ logs: string[]; artifacts: StoredArtifact[] }> {
+/** What is stored of a run outside of the record. */
+export interface StoredObjects {
+	logs: StoredLog[];
+	/** The attempts whose logs the queue holds. */
+	heldLogs: string[];
+	artifacts: StoredArtifact[];
+}
+
+/** The logs and artifacts of a run. */
+export async function objectsOfRun(db: D1Database, runId: string): Promise<StoredObjects> {
 	const d1 = drizzle(db);
 	const [logRows, artifactRows] = await d1.batch([
 		d1
-			.select({ key: attempts.log_key })
+			.select({ id: attempts.id, key: attempts.log_key, offset: attempts.log_offset, bytes: attempts.log_bytes, held: attempts.log_held })
 			.from(attempts)
-			.where(and(eq(attempts.run_id, runId), isNotNull(attempts.log_key))),
+			.where(eq(attempts.run_id, runId)),
 		d1
 			.select({ key: artifacts.key, size: artifacts.size, part_bytes: artifacts.part_bytes })
 			.from(artifacts)
 			.where(and(eq(artifacts.run_id, runId), isNull(artifacts.expired_at))),
 	]);
-	return { logs: logRows.map(({ key }) => key as string), artifacts: artifactRows };
+	return {
+		logs: logRows.flatMap(({ key, offset, bytes }) => (key === null ? [] : { key, offset, bytes })),
+		heldLogs: logRows.flatMap(({ id, held }) => (held === 1 ? id : [])),
+		artifacts: artifactRows,
+	};
 }
 
 /** Deletes every row of a run in one transaction, and its definition unless another run uses it. */

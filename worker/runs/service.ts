@@ -1,4 +1,4 @@
-export { deleteObjects, deleteRunRecord } from "./delete_run.ts";
+export { deleteRunRecords } from "./delete_run.ts";
 export type { StoredArtifact } from "./run_rows.ts";
 
 import { ApiError } from "../../schema/wire/errors.ts";
@@ -14,7 +14,7 @@ import { log } from "../platform/logger.ts";
 import { presentRun } from "../record/present.ts";
 import { requireRun } from "../record/require.ts";
 import { findRun } from "../record/runs.ts";
-import { deleteRunRecord } from "./delete_run.ts";
+import { deleteRunRecords } from "./delete_run.ts";
 import { followRun } from "./follow_run.ts";
 
 type Caller = RequestContext<"user" | "host">;
@@ -77,6 +77,6 @@ export async function deleteFinishedRun(context: Pick<Caller, "environment" | "p
 			suggestions: ["Try again in a moment. /readyz says whether the outbox relay is behind."],
 		});
 	}
-	await deleteRunRecord(environment, run.id);
+	await deleteRunRecords(environment, [run]);
 	log("info", "run deleted", { request_id: requestId, run: run.id, actor: actorOf(principal) });
 }

@@ -4,7 +4,7 @@ import type { Environment } from "../../bindings.ts";
 import type { JobRecord } from "../../record/runs.ts";
 import { readLineBlock } from "../line_index.ts";
 import { ShownLineSplitter } from "../lines.ts";
-import { logSize, readLog } from "../reader.ts";
+import { isLogComplete, logSize, readLog } from "../reader.ts";
 import type { LogPreview } from "./log_view.tsx";
 
 /** A log up to this size is part of the page; of a larger log, only the first lines. */
@@ -13,7 +13,7 @@ const PREVIEW_LINES = 2_000;
 
 /** The part of a log that the page itself contains. */
 export async function previewLog(environment: Environment, { job }: JobRecord, attempt: AttemptRow): Promise<LogPreview> {
-	const isLive = !(isTerminal(job.state) && attempt.log_archived === 1);
+	const isLive = !(isTerminal(job.state) && isLogComplete(attempt));
 	const expiredAt = attempt.log_expired_at === null ? null : new Date(attempt.log_expired_at).toISOString();
 	if (expiredAt !== null) return { attempt: attempt.number, bytes: 0, total: 0, lines: [], nextOffset: 0, isLive: false, expiredAt };
 	const bytes = await logSize(environment, attempt);
@@ -32,7 +32,7 @@ async function whole(environment: Environment, attempt: AttemptRow, bytes: numbe
 		for (const line of batch.lines) lines.push(line);
 		nextOffset = batch.nextOffset;
 	}
-	const rest = attempt.log_archived === 1 ? splitter.flush() : null;
+	const rest = isLogComplete(attempt) ? splitter.flush() : null;
 	if (rest) lines.push(...rest.lines);
 	return { lines, total: lines.length, nextOffset: rest?.nextOffset ?? nextOffset };
 }

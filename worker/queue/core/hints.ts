@@ -15,6 +15,10 @@ export class Hints {
 	mayBeDirty = true;
 	/** Whether an effect of the class may wait. */
 	readonly mayHaveEffects = { internal: true, external: true };
+	/** Whether the queue may hold a log. */
+	mayHoldLogs = true;
+	/** Attempts that have ended and whose log is not in its shard, since readers were woken. */
+	readonly logsElsewhere = new Set<string>();
 	/** Whether a job may be queued. */
 	mayHaveQueuedJobs = true;
 	/** No timer is due before this time; null: no timer is set. */

@@ -277,6 +277,11 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
 		"ALTER TABLE offers ADD COLUMN is_assigned INTEGER NOT NULL DEFAULT 0",
 		"ALTER TABLE offers ADD COLUMN made_at INTEGER NOT NULL DEFAULT 0",
 	],
+	[
+		"ALTER TABLE attempts ADD COLUMN log_offset INTEGER",
+		"ALTER TABLE attempts ADD COLUMN log_held INTEGER NOT NULL DEFAULT 0",
+		"CREATE TABLE held_logs (attempt_id TEXT PRIMARY KEY, bytes BLOB NOT NULL, held_at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+	],
 ];
 
 /**

@@ -94,6 +94,8 @@ CREATE TABLE attempts (
 	log_expired_at INTEGER,
 	tests TEXT,
 	coverage TEXT,
+	log_offset INTEGER,
+	log_held INTEGER NOT NULL DEFAULT 0,
 	UNIQUE (job_id, number)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX attempts_deadlines ON attempts(deadline) WHERE state IN ('running', 'cancelling');
@@ -182,6 +184,13 @@ CREATE INDEX events_of_run ON events(run_id, rev);
 CREATE TABLE groups (
 	key TEXT PRIMARY KEY,
 	slots INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Logs that came whole with their results, until a pack of them is written to R2.
+CREATE TABLE held_logs (
+	attempt_id TEXT PRIMARY KEY,
+	bytes BLOB NOT NULL,
+	held_at INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- Idempotency-Keys of the last day.

@@ -275,7 +275,11 @@ export function finishAttempt(
 	artifacts: readonly SavedArtifact[],
 	discovered: Discovered | null = null,
 ): AttemptState {
-	return command(core, () => acceptResult(core, { lease, finish, digest }, artifacts, discovered), agentName(core, lease.agentId));
+	return command(
+		core,
+		() => acceptResult(core, { lease, finish, digest, log: null }, artifacts, discovered),
+		agentName(core, lease.agentId),
+	);
 }
 
 /** A result whose lease token and content were checked. */
@@ -284,12 +288,14 @@ export interface CheckedResult {
 	finish: Finish;
 	/** sha256 of the submitted result. */
 	digest: string;
+	/** The whole log, if it came with the result. */
+	log: Uint8Array | null;
 }
 
 /** The same, to be called inside a command. */
 export function acceptResult(
 	core: Core,
-	{ lease, finish, digest }: CheckedResult,
+	{ lease, finish, digest, log }: CheckedResult,
 	artifacts: readonly SavedArtifact[] = [],
 	discovered: Discovered | null = null,
 ): AttemptState {
@@ -301,12 +307,20 @@ export function acceptResult(
 	if (attempt.finish_digest !== null) throw otherResult(attempt);
 	if (isTerminal(attempt.state)) throw endedOrSuperseded(core, lease);
 	if (artifacts.length > 0) insertArtifacts(core, job, attempt, artifacts);
-	endAttempt(core, attempt, finish.state, finish.reason, finish.exit_code, finish.log, {
-		finish_digest: digest,
-		steps: JSON.stringify(finish.steps),
-		tests: finish.tests && JSON.stringify(finish.tests),
-		coverage: finish.coverage && JSON.stringify(finish.coverage),
-	});
+	endAttempt(
+		core,
+		attempt,
+		finish.state,
+		finish.reason,
+		finish.exit_code,
+		{ ...finish.log, content: log },
+		{
+			finish_digest: digest,
+			steps: JSON.stringify(finish.steps),
+			tests: finish.tests && JSON.stringify(finish.tests),
+			coverage: finish.coverage && JSON.stringify(finish.coverage),
+		},
+	);
 	indexTests(core, attempt, artifacts);
 	const counts = finish.state === "succeeded" && job.state === "running";
 	if (discovered && counts) handleDiscovered(core, job, discovered);

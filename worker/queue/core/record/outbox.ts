@@ -137,7 +137,7 @@ export function evictDone(core: Core, runIds: readonly string[]): void {
 		`SELECT r.id, r.definition FROM json_each(?) AS wanted CROSS JOIN runs AS r ON r.id = wanted.value WHERE r.finished_at IS NOT NULL
 		AND NOT EXISTS (SELECT 1 FROM outbox WHERE run_id = r.id) AND NOT EXISTS (SELECT 1 FROM outbox_dead WHERE run_id = r.id)
 		AND NOT EXISTS (SELECT 1 FROM attempts AS a WHERE a.run_id = r.id
-			AND (a.log_archived = 0 OR EXISTS (SELECT 1 FROM effects AS e WHERE e.key = a.id)))`,
+			AND ((a.log_archived = 0 AND a.log_held = 0) OR EXISTS (SELECT 1 FROM effects AS e WHERE e.key = a.id)))`,
 		JSON.stringify(runIds),
 	);
 	if (done.length === 0) return;

@@ -4,6 +4,7 @@ import { DEFAULT_LOST_ATTEMPTS } from "../../../../schema/wire/limits.ts";
 import type { AttemptState, JobState, Reason } from "../../../../schema/wire/states.ts";
 import { type Core, nextRev } from "../core.ts";
 import { addEffect } from "../effects/effects.ts";
+import { holdLog } from "../leases/held_logs.ts";
 import { markDirty } from "../record/outbox.ts";
 import { type AttemptRow, changeRow, findJob, type JobRow, jobOf } from "../rows.ts";
 import { clearTimers, setTimer } from "../timers.ts";
@@ -22,13 +23,23 @@ const MAX_BACKOFF_MS = 60_000;
 /** The log of an attempt whose length nobody reports. */
 const UNKNOWN_LOG = { bytes: null, sha256: null, incomplete: true };
 
+/** What is known of the log of an attempt that ends. */
+interface EndedLog {
+	/** Its length; null if nobody says it. */
+	bytes: number | null;
+	sha256: string | null;
+	incomplete: boolean;
+	/** The whole log, if it came with the result. */
+	content?: Uint8Array | null;
+}
+
 export function endAttempt(
 	core: Core,
 	attempt: AttemptRow,
 	state: AttemptState,
 	reason: Reason | null,
 	exitCode: number | null,
-	log: { bytes: number | null; sha256: string | null; incomplete: boolean },
+	log: EndedLog,
 	result: Partial<Pick<AttemptRow, "finish_digest" | "steps" | "tests" | "coverage">> = {},
 ): void {
 	const stored = core.rows.liveRow<AttemptRow>("attempts", attempt.id);
@@ -40,6 +51,22 @@ export function endAttempt(
 	});
 	markDirty(core, attempt.id, attempt.run_id);
 	clearTimers(core, ["lease", "job_timeout", "cancel"], attempt.id);
+	storeLog(core, attempt, log);
+}
+
+/**
+ * Sees to the log of an ended attempt. An empty one needs no place. One that came with the result is
+ * held; any other is in its shard, which archives it.
+ */
+function storeLog(core: Core, attempt: AttemptRow, log: EndedLog): void {
+	if (log.bytes === 0 || log.content) {
+		core.hints.logsElsewhere.add(attempt.id);
+		if (log.content && log.bytes !== 0) {
+			holdLog(core, attempt.id, log.content);
+			changeRow(core, "attempts", attempt.id, { log_held: 1 });
+		} else changeRow(core, "attempts", attempt.id, { log_archived: 1 });
+		return;
+	}
 	addEffect(core, attempt.id, {
 		kind: "archive_log",
 		attemptId: attempt.id,
