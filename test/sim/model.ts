@@ -74,6 +74,9 @@ export interface Times {
 	killGraceMs: number;
 }
 
+/** Everything that falls due in the queue: the times of offers and leases are in their rows. */
+const TIMERS = `SELECT kind, id, due_at FROM timers UNION ALL SELECT 'offer', attempt_id, expires_at FROM offers
+	UNION ALL SELECT 'lease', id, deadline FROM attempts WHERE state IN ('running', 'cancelling')`;
 const CLAIM_WINDOW_MS = 12_000;
 const RETRY_BACKOFF_MS = 1_000;
 const MAX_BACKOFF_MS = 60_000;
@@ -663,7 +666,7 @@ export class Model implements Witness {
 		const back = this.#sweptAt - now > CLOCK_SLACK_MS ? this.#sweptAt - now : 0;
 		this.#sweptAt = now;
 		if (back > 0) this.#stepBack(back);
-		const [first] = this.#read<{ at: number | null }>("SELECT min(due_at) AS at FROM timers");
+		const [first] = this.#read<{ at: number | null }>(`SELECT min(due_at) AS at FROM (${TIMERS})`);
 		if (back > 0 || (first?.at && now - first.at > ABSENCE_MS)) this.#grantGrace();
 		const due: { at: number; kind: string; id: string; run: () => void }[] = [];
 		for (const offer of this.#offers.values())
@@ -808,7 +811,7 @@ export class Model implements Witness {
 			if (run.timeoutAt !== null) due.set(`run_timeout ${run.id}`, run.timeoutAt);
 		}
 		const rows = this.#read<{ kind: string; id: string; due_at: number }>(
-			"SELECT kind, id, due_at FROM timers WHERE kind IN ('offer', 'lease', 'job_timeout', 'cancel', 'backoff', 'run_timeout')",
+			`SELECT kind, id, due_at FROM (${TIMERS}) WHERE kind IN ('offer', 'lease', 'job_timeout', 'cancel', 'backoff', 'run_timeout')`,
 		);
 		for (const { kind, id, due_at } of rows) {
 			const expected = due.get(`${kind} ${id}`);

@@ -6,7 +6,7 @@ import { openSession, registerAgent } from "../../worker/queue/core/agents/agent
 import { createRegistrationToken, type NewRegistrationToken } from "../../worker/queue/core/agents/registration_tokens.ts";
 import { type Core, openCore, type Settings } from "../../worker/queue/core/core.ts";
 import { finishAttempt, type LeaseClaims, startAttempt } from "../../worker/queue/core/leases/attempts.ts";
-import { assignOffers } from "../../worker/queue/core/leases/offers.ts";
+import { assignWaiting } from "../../worker/queue/core/leases/offers.ts";
 import { newsFor, recordPoll, renewLeases } from "../../worker/queue/core/leases/polls.ts";
 import { type AttemptRow, type JobRow, liveAttemptsOfAgent, type OfferRow, type RunRow } from "../../worker/queue/core/rows.ts";
 import { SUBMITTED, type Submit, submitRun } from "../../worker/queue/core/runs/submit.ts";
@@ -135,7 +135,7 @@ export class Queue {
 			running: [...liveAttemptsOfAgent(this.core, agentId).map(({ id }) => id), ...own],
 			draining: false,
 		});
-		assignOffers(this.core, [agentId]);
+		assignWaiting(this.core, [agentId]);
 		return newsFor(this.core, agentId, this.#seq).offers;
 	}
 

@@ -604,7 +604,7 @@ describe("sessions", () => {
 		const runId = queue.submit("steps: [a]");
 		const agent = queue.agent("one");
 		const poll = (seq: number, running: string[]) =>
-			recordPoll(queue.core, agent, "one", { protocol: 2, session: 1, seq, slots_free: 1, running, draining: false });
+			recordPoll(queue.core, agent, "one", { protocol: 2, session: 1, seq, slots_free: 0, running, draining: false });
 		const lease = queue.take(agent);
 		prepareStop(queue.core);
 		poll(20, [lease.attemptId]);

@@ -5,7 +5,7 @@ import { SHORT_HOLD_MS } from "../platform/settings.ts";
 import { Waiters } from "../platform/waiters.ts";
 import type { Core } from "./core/core.ts";
 import { type CheckedResult, describeOffer } from "./core/leases/attempts.ts";
-import { assignOffers } from "./core/leases/offers.ts";
+import { assignWaiting } from "./core/leases/offers.ts";
 import { type AnsweredResult, hasNews, leasesLeft, newsFor, recordPoll, requestsTo } from "./core/leases/polls.ts";
 import { liveAttemptsOfAgent } from "./core/rows.ts";
 import { sweep } from "./core/sweep.ts";
@@ -37,7 +37,7 @@ export class AgentPolls {
 
 	/**
 	 * Answers as soon as there is news for the agent, or without news at the end of the hold time.
-	 * @param settle called once the poll is recorded and offers are assigned
+	 * @param settle called once the poll is recorded
 	 */
 	async poll(
 		agentId: string,
@@ -60,7 +60,6 @@ export class AgentPolls {
 		const arrivedAt = this.#core.now();
 		this.#polls.wake(agentId);
 		this.#newest.set(agentId, poll.seq);
-		assignOffers(this.#core, [agentId]);
 		settle();
 		if (results.length === 0 && !this.#hasNews(agentId) && !this.#hasNewRequests(agentId)) {
 			const holdsLeases = liveAttemptsOfAgent(this.#core, agentId).length > 0;
@@ -80,7 +79,7 @@ export class AgentPolls {
 
 	/** Offers jobs to waiting agents, and wakes the polls with news. */
 	assignAndWake(): void {
-		assignOffers(this.#core, this.#polls.newestFirst());
+		assignWaiting(this.#core, this.#polls.newestFirst());
 		for (const agentId of this.#agentsToCheck()) if (this.#polls.has(agentId) && this.#hasNews(agentId)) this.#polls.wake(agentId);
 	}
 

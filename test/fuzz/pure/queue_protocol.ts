@@ -4,7 +4,7 @@ import { ApiError } from "../../../schema/wire/errors.ts";
 import * as protocol from "../../../schema/wire/protocol.ts";
 import { openSession, registerAgent } from "../../../worker/queue/core/agents/agents.ts";
 import { finishAttempt, pinCommit } from "../../../worker/queue/core/leases/attempts.ts";
-import { assignOffers } from "../../../worker/queue/core/leases/offers.ts";
+import { assignWaiting } from "../../../worker/queue/core/leases/offers.ts";
 import { newsFor, recordPoll, renewLeases } from "../../../worker/queue/core/leases/polls.ts";
 import { Queue } from "../../support/queue.ts";
 import { type FuzzProperty, fuzzProperty } from "../fuzz_property.ts";
@@ -45,7 +45,7 @@ class Listener {
 			case "poll": {
 				const poll = protocol.poll.parse(body);
 				recordPoll(core, this.#agentId, "speaker", poll);
-				assignOffers(core, [this.#agentId]);
+				assignWaiting(core, [this.#agentId]);
 				newsFor(core, this.#agentId, poll.seq);
 				break;
 			}

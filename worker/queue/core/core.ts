@@ -1,7 +1,7 @@
 import { LRUCache } from "lru-cache";
 import type { ResolvedPipeline } from "../../../schema/pipeline/resolve/resolved.ts";
 import type { IdKind } from "../../../schema/wire/ids.ts";
-import { Hints } from "./hints.ts";
+import { Hints, type Partition } from "./hints.ts";
 import { migrate } from "./migrations.ts";
 import { RowStore } from "./row_store.ts";
 import type { Sql } from "./sql.ts";
@@ -46,6 +46,8 @@ export interface Core {
 	readonly unmet: LRUCache<string, string>;
 	/** The pipelines of the runs that were read last: run → digest. It never changes. */
 	readonly definitionsOfRuns: LRUCache<string, string>;
+	/** The queue partitions that were used last. */
+	readonly partitions: LRUCache<number, Partition>;
 	/** The rows that were used last, and the changes of the present command. */
 	readonly rows: RowStore;
 	/** What the queue knows of its storage without reading it. */
@@ -55,6 +57,8 @@ export interface Core {
 	 * the outbox at its end.
 	 */
 	readonly changed: Map<string, { runId: string; rev: number }>;
+	/** The attempts that the present command has begun without timers, because it ends them. */
+	readonly untimed: Set<string>;
 	/** Who caused the present command: an agent, a person, or the queue itself. */
 	actor: string;
 }
@@ -67,10 +71,22 @@ const THE_QUEUE = "the queue";
 
 const MAX_DEFINITIONS = 20;
 const MAX_UNMET = 20_000;
+const MAX_PARTITIONS = 10_000;
 const MAX_DEFINITIONS_OF_RUNS = 20_000;
 
 /** What `openCore` makes itself. */
-type Made = "rev" | "actor" | "sweptAt" | "definitions" | "definitionsOfRuns" | "unmet" | "rows" | "hints" | "changed";
+type Made =
+	| "rev"
+	| "actor"
+	| "sweptAt"
+	| "definitions"
+	| "definitionsOfRuns"
+	| "unmet"
+	| "partitions"
+	| "rows"
+	| "hints"
+	| "changed"
+	| "untimed";
 
 /** Opens the queue in this database and updates its schema. */
 export function openCore(parts: Omit<Core, Made>): Core {
@@ -84,30 +100,43 @@ export function openCore(parts: Omit<Core, Made>): Core {
 		definitions: new LRUCache({ max: MAX_DEFINITIONS }),
 		definitionsOfRuns: new LRUCache({ max: MAX_DEFINITIONS_OF_RUNS }),
 		unmet: new LRUCache({ max: MAX_UNMET }),
+		partitions: new LRUCache({ max: MAX_PARTITIONS }),
 		hints: new Hints(),
 		changed: new Map(),
-		rev: Number(readMeta(parts.sql, "rev") ?? 0),
+		untimed: new Set(),
+		rev: newestRev(parts.sql),
 		actor: THE_QUEUE,
 		sweptAt: seen?.at ?? 0,
 	};
 }
 
+/** The newest revision of all rows, and of those that are gone. */
+function newestRev(sql: Sql): number {
+	const tables = ["runs", "jobs", "attempts", "agents", "events", "outbox", "outbox_dead"];
+	const newest = tables.map((table) => sql.all<{ rev: number | null }>(`SELECT max(rev) AS rev FROM ${table}`)[0]?.rev ?? 0);
+	return Math.max(...newest, ...["rev", "departed_rev"].map((key) => Number(readMeta(sql, key) ?? 0)));
+}
+
 /**
  * Runs one command: one transaction that reads, decides, writes and marks. An exception rolls all
- * of it back. Commands do not nest. The revision counter is stored with the rows that use it. A
- * rollback may leave a gap, never a repeat.
+ * of it back. Commands do not nest. A rollback leaves a gap in the revisions, never a
+ * repeat.
  */
 export function command<Result>(core: Core, body: () => Result, actor: string = THE_QUEUE): Result {
 	core.actor = actor;
 	core.changed.clear();
-	return core.rows.during(() => {
-		const before = core.rev;
-		const result = body();
-		core.rows.flush();
-		flushChanged(core);
-		if (core.rev !== before) writeMeta(core.sql, "rev", String(core.rev));
-		return result;
-	});
+	core.untimed.clear();
+	try {
+		return core.rows.during(() => {
+			const result = body();
+			core.rows.flush();
+			flushChanged(core);
+			return result;
+		});
+	} catch (error) {
+		forgetUncertain(core);
+		throw error;
+	}
 }
 
 /**
@@ -134,10 +163,26 @@ export function savepoint<Result>(core: Core, body: () => Result): Result {
 	try {
 		return core.rows.savepoint(body);
 	} catch (error) {
+		forgetUncertain(core);
 		core.changed.clear();
 		for (const [id, change] of before) core.changed.set(id, change);
 		throw error;
 	}
+}
+
+/** Forgets what the queue remembers of its storage and changes that were rolled back may have set. */
+function forgetUncertain(core: Core): void {
+	core.hints.startedTimers.clear();
+	core.hints.queued = null;
+	core.partitions.clear();
+}
+
+/** Runs a part of a command for which the queue itself is the cause. */
+export function asTheQueue(core: Core, body: () => void): void {
+	const { actor } = core;
+	core.actor = THE_QUEUE;
+	body();
+	core.actor = actor;
 }
 
 /** The next revision, for a row that is about to change. */

@@ -5,6 +5,18 @@ export interface Pause {
 	at: number;
 }
 
+/** Jobs that the same agents can take, in one order. */
+export interface Partition {
+	id: number;
+	requirements: string;
+	project: string;
+	/** 0 for jobs of runs that come from a fork. */
+	is_trusted: number;
+	priority: number;
+	/** The concurrency group of its jobs; empty if they have none. */
+	group_key: string;
+}
+
 /**
  * What the queue remembers of its storage, so that it does not read it after every command. A hint
  * may say "perhaps" without cause, and never "no" without cause. So a new object begins with
@@ -19,10 +31,12 @@ export class Hints {
 	mayHoldLogs = true;
 	/** Attempts that have ended and whose log is not in its shard, since readers were woken. */
 	readonly logsElsewhere = new Set<string>();
-	/** Whether a job may be queued. */
-	mayHaveQueuedJobs = true;
+	/** How many jobs are queued, by partition; null: not counted yet. */
+	queued: Map<number, number> | null = null;
 	/** No timer is due before this time; null: no timer is set. */
 	timersFrom: number | null = Number.NEGATIVE_INFINITY;
+	/** Timers that are set for certain, by kind and id. */
+	readonly startedTimers = new Set<string>();
 	/** The pause of the queue; undefined: not known. */
 	pause: Pause | null | undefined;
 	/** The agents for which there may be news. */

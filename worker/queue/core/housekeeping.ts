@@ -40,6 +40,7 @@ export function keepHouse(core: Core, lateByMs: number): void {
 		"DELETE FROM queue_partitions WHERE id IN (SELECT id FROM queue_partitions WHERE NOT EXISTS (SELECT 1 FROM jobs WHERE partition_id = queue_partitions.id) LIMIT ?)",
 		LANES_AT_ONCE,
 	);
+	core.partitions.clear();
 	deleteIdleGroups(core);
 	retryDeadEntries(core);
 	retryEffects(core);

@@ -281,6 +281,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
 		"ALTER TABLE attempts ADD COLUMN log_offset INTEGER",
 		"ALTER TABLE attempts ADD COLUMN log_held INTEGER NOT NULL DEFAULT 0",
 		"CREATE TABLE held_logs (attempt_id TEXT PRIMARY KEY, bytes BLOB NOT NULL, held_at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+		"DELETE FROM timers WHERE kind IN ('offer', 'lease')",
 	],
 ];
 

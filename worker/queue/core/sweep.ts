@@ -6,11 +6,11 @@ import { keepHouse } from "./housekeeping.ts";
 import { expireOffer } from "./leases/offers.ts";
 import { extendLease, recordSilence } from "./leases/polls.ts";
 import { retryDeadEntries } from "./record/outbox.ts";
-import { type AttemptRow, findAttempt, findOffer } from "./rows.ts";
+import { type AttemptRow, changeRow, findAttempt, findOffer, type OfferRow } from "./rows.ts";
 import { expireApproval, expireRunApproval } from "./runs/approvals.ts";
 import { timeOutRun } from "./runs/cancel.ts";
 import { endBackoff, expireLease, forceCancel, forceTimeout } from "./runs/endings.ts";
-import { clearTimer, dueTimers, nextDue, readNextDue, setTimer, startTimer, type Timer, type TimerKind } from "./timers.ts";
+import { clearTimer, dueAtOf, dueTimers, nextDue, postpone, readNextDue, startTimer, type Timer, type TimerKind } from "./timers.ts";
 
 /**
  * The passing of time. Every poll and every alarm handles the due timers.
@@ -54,15 +54,16 @@ function handleSafely(core: Core, timer: Timer): void {
 		command(core, () => handle(core, timer));
 	} catch (error) {
 		core.report("a timer failed", { kind: timer.kind, id: timer.id, error: String(error) });
-		command(core, () => setTimer(core, timer.kind, timer.id, core.now() + FAILED_TIMER_PAUSE_MS));
+		command(core, () => postpone(core, timer, core.now() + FAILED_TIMER_PAUSE_MS));
 	}
 }
 
 function handle(core: Core, timer: Timer): void {
-	const [current] = core.sql.all<{ due_at: number }>("SELECT due_at FROM timers WHERE kind = ? AND id = ?", timer.kind, timer.id);
-	if (!current || current.due_at > core.now()) return;
-	clearTimer(core, timer.kind, timer.id);
-	HANDLERS[timer.kind](core, timer.id, core.now() - current.due_at);
+	const { kind, id } = timer;
+	const dueAt = dueAtOf(core, timer);
+	if (dueAt === null || dueAt > core.now()) return;
+	if (kind !== "offer" && kind !== "lease") clearTimer(core, kind, id);
+	HANDLERS[kind](core, id, core.now() - dueAt);
 }
 
 /** The handlers of due timers, by kind. */
@@ -84,9 +85,7 @@ const HANDLERS: Record<TimerKind, (core: Core, id: string, lateByMs: number) => 
 	/** Only its lateness matters. */
 	presence(core) {
 		const isRunning =
-			core.sql.all(
-				`SELECT 1 FROM attempts WHERE state IN ('running', 'cancelling') UNION ALL SELECT 1 FROM offers WHERE is_assigned = 1 LIMIT 1`,
-			).length > 0;
+			core.rows.live("attempts").length > 0 || core.rows.live<OfferRow>("offers").some(({ is_assigned }) => is_assigned === 1);
 		if (isRunning) startTimer(core, "presence", core.now() + PRESENCE_MS);
 	},
 	idempotency(core, id) {
@@ -123,19 +122,15 @@ function grantGrace(core: Core): void {
 /** Moves the end of every offer of a kind to at least this far from now. */
 function extendOffers(core: Core, { isAssigned, ms }: { isAssigned: boolean; ms: number }): void {
 	const until = core.now() + ms;
-	const moved = core.sql.all<{ attempt_id: string }>(
-		"UPDATE offers SET expires_at = ?1 WHERE expires_at < ?1 AND is_assigned = ?2 RETURNING attempt_id",
-		until,
-		isAssigned ? 1 : 0,
-	);
-	for (const { attempt_id } of moved) setTimer(core, "offer", attempt_id, until);
+	for (const offer of core.rows.live<OfferRow>("offers"))
+		if ((offer.is_assigned === 1) === isAssigned && offer.expires_at < until)
+			changeRow(core, "offers", offer.attempt_id, { expires_at: until });
 }
 
 /** Extends every live lease to at least this far from now. */
 function extendLeases(core: Core, ms: number): void {
 	const until = core.now() + ms;
-	const behind = core.sql.all<{ id: string }>("SELECT id FROM attempts WHERE state IN ('running', 'cancelling') AND deadline < ?", until);
-	for (const { id } of behind) extendLease(core, id, until);
+	for (const { id } of core.rows.live<AttemptRow>("attempts")) extendLease(core, id, until);
 }
 
 /**

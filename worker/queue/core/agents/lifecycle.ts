@@ -1,7 +1,7 @@
 import type { Restriction } from "../../../../schema/wire/agents.ts";
 import { ApiError, notFound } from "../../../../schema/wire/errors.ts";
 import type { Reason } from "../../../../schema/wire/states.ts";
-import { type Core, command, nextRev } from "../core.ts";
+import { type Core, command, nextRev, writeMeta } from "../core.ts";
 import { clearOffers, withdrawUnfit } from "../leases/offers.ts";
 import { type AgentRow, changeRow, findAgent, jobOf, liveAttemptsOfAgent, offersOfAgent } from "../rows.ts";
 import { cancelJob } from "../runs/cancel.ts";
@@ -107,7 +107,7 @@ export function removeAgent(core: Core, agentId: string, actor: string): string 
 		core.rows.delete("agents", agentId);
 		clearTimer(core, "agent_silent", agentId);
 		// No row shows the removal. The new revision wakes the requests that follow all changes.
-		nextRev(core);
+		writeMeta(core.sql, "rev", String(nextRev(core)));
 		return agent.name;
 	};
 	return command(core, body, actor);

@@ -3,7 +3,8 @@ import { ADHOC_PROJECT } from "../../../../schema/wire/projects.ts";
 import { capabilities, type Requirements } from "../../../../schema/wire/requirements.ts";
 import type { Reason } from "../../../../schema/wire/states.ts";
 import { outsideRestriction } from "../agents/restrictions.ts";
-import { type Core, command, nextRev, PRESENCE_MS } from "../core.ts";
+import { asTheQueue, type Core, command, nextRev, PRESENCE_MS } from "../core.ts";
+import type { Partition } from "../hints.ts";
 import {
 	type AgentRow,
 	type AttemptRow,
@@ -22,6 +23,7 @@ import { definitionOf } from "../runs/definitions.ts";
 import { expireLease } from "../runs/endings.ts";
 import { isGroupFull } from "../runs/groups.ts";
 import { afterJobEnded } from "../runs/progress.ts";
+import { queuedByPartition } from "../runs/queued_jobs.ts";
 import { moveJob } from "../runs/transitions.ts";
 import { setTimer, startTimer } from "../timers.ts";
 import { claim } from "./claims.ts";
@@ -44,60 +46,46 @@ import { pauseOf } from "./pause.ts";
 const DECLINE_MS = 15_000;
 const MAX_DECLINES = 10;
 
-interface Partition {
-	id: number;
-	requirements: string;
-	project: string;
-	/** 0 for jobs of runs that come from a fork. */
-	is_trusted: number;
-	priority: number;
-	/** The concurrency group of its jobs; empty if they have none. */
-	group_key: string;
+/** Offers waiting jobs to waiting agents, as a command of its own. @see assignOffers */
+export function assignWaiting(core: Core, agentIds: readonly string[]): void {
+	if (agentIds.length > 0 && waitingPartitions(core).length > 0) command(core, () => assignOffers(core, agentIds));
 }
 
 /**
- * Offers waiting jobs to waiting agents.
+ * Offers waiting jobs to waiting agents. Call it inside a command.
  * @param agentIds waiting agents, in the order in which they get jobs
- * @returns the agents that got an offer
  */
-export function assignOffers(core: Core, agentIds: readonly string[]): Set<string> {
-	const served = new Set<string>();
-	if (agentIds.length === 0 || !core.hints.mayHaveQueuedJobs || pauseOf(core)) return served;
+export function assignOffers(core: Core, agentIds: readonly string[]): void {
 	const partitions = waitingPartitions(core);
-	core.hints.mayHaveQueuedJobs = partitions.length > 0;
-	if (partitions.length === 0) return served;
-	return command(core, () => {
-		const running = runningByProject(core);
-		for (const agentId of agentIds) {
-			const agent = findAgent(core, agentId);
-			if (!agent) continue;
-			const fitting = partitions.filter((partition) => unmetBy(core, agent, partition) === null);
-			if (fitting.length === 0) continue;
-			for (let free = capacityOf(core, agent); free > 0; free -= 1) {
-				const pick = bestJob(core, agent, fitting, running);
-				if (!pick) break;
-				offerJob(core, agent, pick.jobId);
-				running.set(pick.project, (running.get(pick.project) ?? 0) + 1);
-				served.add(agentId);
-			}
+	if (partitions.length === 0 || pauseOf(core)) return;
+	const running = runningByProject(core);
+	for (const agentId of agentIds) {
+		const agent = findAgent(core, agentId);
+		if (!agent) continue;
+		const fitting = partitions.filter((partition) => unmetBy(core, agent, partition) === null);
+		if (fitting.length === 0) continue;
+		for (let free = capacityOf(core, agent); free > 0; free -= 1) {
+			const pick = bestJob(core, agent, fitting, running);
+			if (!pick) break;
+			asTheQueue(core, () => offerJob(core, agent, pick.jobId));
+			running.set(pick.project, (running.get(pick.project) ?? 0) + 1);
 		}
-		return served;
-	});
+	}
 }
 
-/**
- * The partitions with waiting jobs. The recursion steps from partition to partition in the index,
- * whatever their length.
- */
+/** The partitions with waiting jobs. */
 function waitingPartitions(core: Core): Partition[] {
-	return core.sql.all<Partition>(
-		`WITH RECURSIVE waiting(id) AS (
-			SELECT min(partition_id) FROM jobs WHERE state = 'queued'
-			UNION ALL
-			SELECT (SELECT min(partition_id) FROM jobs WHERE state = 'queued' AND partition_id > waiting.id) FROM waiting WHERE waiting.id IS NOT NULL
-		)
-		SELECT queue_partitions.* FROM waiting JOIN queue_partitions ON queue_partitions.id = waiting.id`,
-	);
+	const queued = queuedByPartition(core);
+	return [...queued.keys()].map((id) => partitionWith(core, id));
+}
+
+function partitionWith(core: Core, id: number): Partition {
+	const known = core.partitions.get(id);
+	if (known) return known;
+	const [partition] = core.sql.all<Partition>("SELECT * FROM queue_partitions WHERE id = ?", id);
+	if (!partition) throw new Error(`partition ${id} has jobs and is missing`);
+	core.partitions.set(id, partition);
+	return partition;
 }
 
 function runningByProject(core: Core): Map<string, number> {
@@ -235,7 +223,7 @@ function offerJob(core: Core, agent: AgentRow, jobId: string): void {
 		...{ attempt_id: attemptId, job_id: jobId, agent_id, session, poll_seq, lease_id: core.newSecret() },
 		...{ shard: shardOf(attemptId, logShards), expires_at: expiresAt, is_assigned: isAssigned ? 1 : 0, made_at: core.now() },
 	});
-	setTimer(core, "offer", attemptId, expiresAt);
+	core.hints.timerSet(expiresAt);
 	core.hints.agentsWithNews.add(agent_id);
 	if (isAssigned) startTimer(core, "presence", core.now() + PRESENCE_MS);
 }
@@ -321,7 +309,7 @@ export function withdrawUnreceived(core: Core, offer: OfferRow): void {
 export function expireOffer(core: Core, offer: OfferRow): void {
 	const agent = findAgent(core, offer.agent_id);
 	if (agent?.session === offer.session) changeRow(core, "agents", agent.id, { has_missed_offer: 1, rev: nextRev(core) });
-	if (offer.is_assigned === 1) expireLease(core, claim(core, offer));
+	if (offer.is_assigned === 1) expireLease(core, claim(core, offer, true));
 	else withdrawOffer(core, offer, true);
 }
 
@@ -331,7 +319,7 @@ export function expireOffer(core: Core, offer: OfferRow): void {
  */
 export function clearOffers(core: Core, agentId: string): void {
 	for (const offer of offersOfAgent(core, agentId)) {
-		if (offer.is_assigned === 1) claim(core, offer);
+		if (offer.is_assigned === 1) claim(core, offer, true);
 		else withdrawOffer(core, offer, false);
 	}
 }

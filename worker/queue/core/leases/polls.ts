@@ -9,7 +9,7 @@ import { agentName } from "../runs/begin.ts";
 import { setTimer, startTimer } from "../timers.ts";
 import { acceptResult, type CheckedResult } from "./attempts.ts";
 import { claimNamed } from "./claims.ts";
-import { withdrawUnreceived } from "./offers.ts";
+import { assignOffers, withdrawUnreceived } from "./offers.ts";
 
 /** The repeated requests of an agent: polls for work, and renewals of its leases. */
 
@@ -35,7 +35,7 @@ export type AnsweredResult = { attemptId: string } & ({ state: AttemptState } | 
 
 /**
  * Records a poll: the agent is online, delivers these results, can take this many jobs, and runs
- * these attempts.
+ * these attempts. It is offered the next ones.
  */
 export function recordPoll(
 	core: Core,
@@ -45,9 +45,9 @@ export function recordPoll(
 	results: readonly CheckedResult[] = [],
 ): RecordedPoll {
 	checkProtocol(poll.protocol);
-	const body = () => {
+	const body = (accept: typeof answerResult) => () => {
 		const agent = agentInSession(core, agentId, secretHash, poll.session);
-		const answered = results.flatMap((result) => answerResult(core, result) ?? []);
+		const answered = results.flatMap((result) => accept(core, result) ?? []);
 		if (poll.seq <= agent.poll_seq) return { isNewest: false, results: answered };
 		changeRow(core, "agents", agentId, { poll_seq: poll.seq, slots_free: poll.slots_free, has_missed_offer: 0, last_seen_at: core.now() });
 		claimNamed(core, agentId, poll.running);
@@ -63,9 +63,28 @@ export function recordPoll(
 		});
 		setStatus(core, agent, poll.draining ? "draining" : "online");
 		startTimer(core, "agent_silent", core.now() + core.settings.agentSilentMs, agentId);
+		assignOffers(core, [agentId]);
 		return { isNewest: true, results: answered };
 	};
-	return command(core, body, results.length === 0 ? undefined : agentName(core, agentId));
+	const actor = results.length === 0 ? undefined : agentName(core, agentId);
+	try {
+		return command(core, body(acceptPlainly), actor);
+	} catch (error) {
+		if (!(error instanceof ResultRejected)) throw error;
+		return command(core, body(answerResult), actor);
+	}
+}
+
+/** A result is rejected after all others of its poll were accepted without savepoints. */
+class ResultRejected extends Error {}
+
+/** Accepts a result without a savepoint, because few are rejected. @throws ResultRejected */
+function acceptPlainly(core: Core, result: CheckedResult): AnsweredResult {
+	try {
+		return { attemptId: result.lease.attemptId, state: acceptResult(core, result) };
+	} catch {
+		throw new ResultRejected();
+	}
 }
 
 /**
@@ -180,7 +199,7 @@ export function extendLease(core: Core, attemptId: string, deadline: number): vo
 	const attempt = findAttempt(core, attemptId);
 	if (!attempt || attempt.deadline >= deadline) return;
 	changeRow(core, "attempts", attemptId, { deadline });
-	setTimer(core, "lease", attemptId, deadline);
+	core.hints.timerSet(deadline);
 }
 
 /**

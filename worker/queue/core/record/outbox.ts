@@ -145,7 +145,8 @@ export function evictDone(core: Core, runIds: readonly string[]): void {
 	const list = JSON.stringify(ids);
 	const of = "IN (SELECT value FROM json_each(?1))";
 	const [newest] = core.sql.all<{ rev: number }>(
-		`SELECT max(rev) AS rev FROM (SELECT rev FROM runs WHERE id ${of} UNION ALL SELECT rev FROM jobs WHERE run_id ${of})`,
+		`SELECT max(rev) AS rev FROM (SELECT rev FROM runs WHERE id ${of} UNION ALL SELECT rev FROM jobs WHERE run_id ${of}
+		UNION ALL SELECT rev FROM attempts WHERE run_id ${of})`,
 		list,
 	);
 	writeMeta(core.sql, "departed_rev", String(Math.max(newest?.rev ?? 0, departedRev(core))));

@@ -1,7 +1,7 @@
 import { type Core, nextRev, PRESENCE_MS } from "../core.ts";
 import { markDirty } from "../record/outbox.ts";
 import { type AttemptRow, addRow, findAgent, type JobRow, jobOf, type OfferRow } from "../rows.ts";
-import { clearTimer, setTimer, startTimer } from "../timers.ts";
+import { setTimer, startTimer } from "../timers.ts";
 import { definitionOf } from "./definitions.ts";
 import { moveJob } from "./transitions.ts";
 
@@ -32,8 +32,11 @@ export function beginAttempt(core: Core, offer: OfferRow, isEnding = false): Att
 	};
 	const attempt = addRow(core, "attempts", row);
 	markDirty(core, offer.attempt_id, job.run_id);
-	if (isEnding) return attempt;
-	setTimer(core, "lease", offer.attempt_id, deadline);
+	if (isEnding) {
+		core.untimed.add(attempt.id);
+		return attempt;
+	}
+	core.hints.timerSet(deadline);
 	startTimer(core, "presence", now + PRESENCE_MS);
 	limitTime(core, attempt, job);
 	return attempt;
@@ -47,7 +50,6 @@ export function limitTime(core: Core, attempt: AttemptRow, job: JobRow = jobOf(c
 
 export function deleteOffer(core: Core, offer: OfferRow): void {
 	core.rows.delete("offers", offer.attempt_id);
-	clearTimer(core, "offer", offer.attempt_id);
 }
 
 /** What an agent is called; its id if it is gone. */

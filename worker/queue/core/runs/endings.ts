@@ -50,7 +50,7 @@ export function endAttempt(
 		...result,
 	});
 	markDirty(core, attempt.id, attempt.run_id);
-	clearTimers(core, ["lease", "job_timeout", "cancel"], attempt.id);
+	if (!core.untimed.has(attempt.id)) clearTimers(core, ["job_timeout", "cancel"], attempt.id);
 	storeLog(core, attempt, log);
 }
 

@@ -4,6 +4,7 @@ import { type Core, nextRev } from "../core.ts";
 import { recordTransition } from "../record/events.ts";
 import { markDirty } from "../record/outbox.ts";
 import { changeRow, type JobRow } from "../rows.ts";
+import { countQueued } from "./queued_jobs.ts";
 
 /** What can be done to a job. */
 export type JobCommand = "queue" | "offer" | "requeue" | "start" | "cancel" | "finish" | "lose" | "skip" | "abandon";
@@ -142,7 +143,8 @@ export function moveJob(
 	});
 	recordTransition(core, { runId: job.run_id, jobId: job.id, from: job.state, to: next, reason });
 	markDirty(core, job.id, job.run_id);
-	if (next === "queued") core.hints.mayHaveQueuedJobs = true;
+	if (next === "queued") countQueued(core, job.partition_id, 1);
+	if (job.state === "queued") countQueued(core, job.partition_id, -1);
 	Object.assign(job, changes, { state: next });
 	job.reason_code = reason?.code ?? null;
 	job.reason_text = reason?.text ?? null;
