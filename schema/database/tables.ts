@@ -8,7 +8,7 @@ import type { AttemptState, JobState, RunState } from "../wire/states.ts";
 
 /**
  * D1: the catalog (tokens, sign-in links, sessions, projects, pipelines, secrets, deliveries), the
- * record (runs, jobs, attempts, artifacts, definitions, events), and uploads (sources, uploads).
+ * record (runs, jobs, attempts, artifacts, definitions, transitions), and uploads (sources, uploads).
  * Only the Dispatcher writes the record, as copies of its own rows. Its tables have every column of
  * the record. The record has no foreign keys and no unique columns except primary keys, so that
  * every copy is accepted. Times are integers, milliseconds since 1970 UTC.
@@ -249,25 +249,40 @@ export const artifacts = sqliteTable(
 export type ArtifactRow = typeof artifacts.$inferSelect;
 
 /** Every transition of a run or a job. */
-export const events = sqliteTable(
-	"events",
+export const transitions = sqliteTable(
+	"transitions",
 	{
-		team: text("team").notNull(),
-		/** The revision of the transition, from the one counter of a team. */
-		rev: integer("rev").notNull(),
 		run_id: text("run_id").notNull(),
-		/** Null for a transition of the run itself. */
-		job_id: text("job_id"),
-		from_state: text("from_state"),
-		to_state: text("to_state").notNull(),
-		reason_code: text("reason_code"),
-		reason_text: text("reason_text"),
-		actor: text("actor").notNull(),
-		at: integer("at").notNull(),
+		/** The revision of the first transition of the list. */
+		rev: integer("rev").notNull(),
+		team: text("team").notNull(),
+		/** JSON list of transitions of the run and its jobs, each a list in the order of `EventRow`. */
+		list: text("list").notNull(),
 	},
-	(table) => [primaryKey({ columns: [table.team, table.rev] }), index("events_of_run").on(table.run_id, table.rev)],
+	(table) => [primaryKey({ columns: [table.run_id, table.rev] })],
 );
-export type EventRow = typeof events.$inferSelect;
+export type TransitionsRow = typeof transitions.$inferSelect;
+
+/** One transition of a run or a job. */
+export interface EventRow {
+	/** Its revision, from the one counter of a team. */
+	rev: number;
+	/** Null for a transition of the run itself. */
+	job_id: string | null;
+	from_state: string | null;
+	to_state: string;
+	reason_code: string | null;
+	reason_text: string | null;
+	actor: string;
+	/** Milliseconds since 1970. */
+	at: number;
+	run_id: string;
+}
+
+/** SQL that reads the transitions of a run, one a row. `transitions` is the table; the first parameter is the run. */
+export const TRANSITIONS_OF_RUN = `SELECT t.value ->> 0 AS rev, t.value ->> 1 AS job_id, t.value ->> 2 AS from_state, t.value ->> 3 AS to_state,
+	t.value ->> 4 AS reason_code, t.value ->> 5 AS reason_text, t.value ->> 6 AS actor, t.value ->> 7 AS at, transitions.run_id
+	FROM transitions CROSS JOIN json_each(transitions.list) AS t WHERE transitions.run_id = ?1`;
 
 /** Every reported test, once. Results refer to its number. */
 export const tests = sqliteTable(

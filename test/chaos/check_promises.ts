@@ -171,7 +171,7 @@ async function queueAtRest(stage: Stage): Promise<Record<string, number>> {
 		const [queue] = databasesIn(path.join(stage.data, "storage/do/windlass-Dispatcher"));
 		const count = (table: string) => Number(queue?.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.n);
 		const left = Object.fromEntries(
-			["runs", "jobs", "attempts", "outbox", "outbox_dead", "effects", "events"].map((table) => [table, count(table)]),
+			["runs", "jobs", "attempts", "outbox", "outbox_dead", "effects", "transitions"].map((table) => [table, count(table)]),
 		);
 		queue?.close();
 		return left;

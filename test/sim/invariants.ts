@@ -1,5 +1,5 @@
 import { getTableColumns } from "drizzle-orm";
-import { artifacts, attempts, events, jobs, runs } from "../../schema/database/tables.ts";
+import { artifacts, attempts, jobs, runs, TRANSITIONS_OF_RUN } from "../../schema/database/tables.ts";
 import { isTerminal, type JobState } from "../../schema/wire/states.ts";
 import type { Coordinator } from "./coordinator.ts";
 import type { SimulatedJob } from "./jobs.ts";
@@ -182,16 +182,17 @@ export class Invariants {
 
 	/** Whatever the record has not got in its newest form is on its way there, or was set aside. (10) */
 	#checkRecord(): void {
-		const pending = new Map(
-			this.#queue<{ id: string; rev: number }>("SELECT id, rev FROM outbox UNION ALL SELECT id, rev FROM outbox_dead").map(
-				({ id, rev }) => [id, rev],
-			),
+		const waiting = new Map(
+			this.#queue<{ run_id: string; since: number }>("SELECT * FROM outbox").map(({ run_id, since }) => [run_id, since]),
 		);
+		const setAside = new Set(this.#queue<{ id: string }>("SELECT id FROM outbox_dead").map(({ id }) => id));
+		const isPending = (row: Row) =>
+			setAside.has(row.id as string) || (row.rev as number) >= (waiting.get((row.run_id ?? row.id) as string) ?? Number.POSITIVE_INFINITY);
 		for (const [name, table] of Object.entries({ runs, jobs, attempts })) {
 			const columns = Object.keys(getTableColumns(table)).join(", ");
 			const recorded = new Map(this.#record(`SELECT ${columns} FROM ${name}`).map((row) => [row.id, row]));
 			for (const row of this.#queue(`SELECT ${columns} FROM ${name}`)) {
-				if (pending.has(row.id as string)) continue;
+				if (isPending(row)) continue;
 				if (JSON.stringify(recorded.get(row.id)) !== JSON.stringify(row))
 					throw new Violation(
 						"the record lacks a row that nobody will send",
@@ -252,7 +253,10 @@ export class Invariants {
 	/** Every transition is in the record, and each begins where the one before has ended. */
 	#checkHistory(): void {
 		const states = new Map<string, unknown>();
-		for (const event of this.#record(`SELECT ${Object.keys(getTableColumns(events)).join(", ")} FROM events ORDER BY rev`)) {
+		const history = this.#record("SELECT run_id FROM transitions GROUP BY run_id")
+			.flatMap(({ run_id }) => this.#record(TRANSITIONS_OF_RUN, run_id as string))
+			.sort((a, b) => (a.rev as number) - (b.rev as number));
+		for (const event of history) {
 			const id = (event.job_id ?? event.run_id) as string;
 			const before = states.get(id) ?? (event.job_id === null ? null : "blocked");
 			const isTakenOver = event.from_state === null && event.reason_code === "reused";

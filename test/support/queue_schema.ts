@@ -57,13 +57,16 @@ const TABLES: Record<string, { about: string; columns?: Record<string, string> }
 	declines: { about: "Jobs that an agent declined or let expire, and until when it is passed over." },
 	idempotency: { about: "Idempotency-Keys of the last day." },
 	timers: { about: "What falls due when; the earliest arms the alarm." },
-	outbox: { about: "Changed rows that are not yet copied to D1." },
+	outbox: {
+		about: "Runs with changed rows that are not yet copied to D1.",
+		columns: { since: "rows with this revision or a newer one have changed" },
+	},
 	outbox_dead: { about: "Rows that D1 rejected for what they are; tried again every hour." },
 	effects: {
 		about: "Side effects that have not happened yet, or failed for good.",
 		columns: { key: "effects of one key happen in order", payload: "JSON of the effect" },
 	},
-	events: { about: "Transitions of runs and jobs that are not yet recorded in D1." },
+	transitions: { about: "Transitions of runs and jobs that are not yet recorded in D1, one list for each run and command." },
 	groups: { about: "Concurrency groups and how many may run at once." },
 	schedules: { about: "Schedules, of files and of people." },
 	adoptions: { about: "The newest delivery of the default branch whose file schedules were taken over, by project." },

@@ -62,10 +62,8 @@ function expectRecord(sql: Sql): void {
 		{ key: "discovery", name: "discovery", reason_code: "run_approval" },
 		{ key: "plan", name: "plan", reason_code: "approval" },
 	]);
-	expect(sql.all("SELECT reason_code FROM events ORDER BY rev")).toMatchObject([
-		{ reason_code: "approval" },
-		{ reason_code: "run_approval" },
-	]);
+	const history = "SELECT t.value ->> 4 AS reason_code FROM transitions CROSS JOIN json_each(list) AS t ORDER BY t.value ->> 0";
+	expect(sql.all(history)).toMatchObject([{ reason_code: "approval" }, { reason_code: "run_approval" }]);
 	const [found, other] = sql.all<{ json: string }>("SELECT json FROM definitions ORDER BY digest");
 	expect(readDefinition(found?.json as string)).toMatchObject({
 		name: "discovery",

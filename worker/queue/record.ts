@@ -1,6 +1,6 @@
 import { getTableColumns, getTableName } from "drizzle-orm";
 import type { SQLiteTable } from "drizzle-orm/sqlite-core";
-import { artifacts, attempts, definitions, events, jobs, runs } from "../../schema/database/tables.ts";
+import { artifacts, attempts, definitions, jobs, runs, transitions } from "../../schema/database/tables.ts";
 import type { OutboxBatch } from "./core/record/outbox.ts";
 
 /** One statement has at most this much JSON. D1 stops at 2 MB. */
@@ -13,7 +13,8 @@ const MAX_JSON_BYTES = 800_000;
 export function recordStatements(db: D1Database, batch: OutboxBatch): D1PreparedStatement[] {
 	return [
 		...upsert(db, definitions, batch.definitions, ["digest"]),
-		...upsert(db, events, batch.events, ["team", "rev"]),
+		// A repeat may have more transitions than D1 has.
+		...upsert(db, transitions, batch.transitions, ["run_id", "rev"], "DO UPDATE SET list = excluded.list"),
 		...upsert(db, artifacts, batch.artifacts, ["attempt_id", "path"]),
 		...upsert(db, attempts, batch.attempts, ["id"]),
 		...upsert(db, jobs, batch.jobs, ["id"]),
@@ -21,7 +22,7 @@ export function recordStatements(db: D1Database, batch: OutboxBatch): D1Prepared
 	];
 }
 
-function upsert(db: D1Database, table: SQLiteTable, rows: readonly object[], key: string[]): D1PreparedStatement[] {
+function upsert(db: D1Database, table: SQLiteTable, rows: readonly object[], key: string[], onConflict?: string): D1PreparedStatement[] {
 	if (rows.length === 0) return [];
 	const name = getTableName(table);
 	const columns = Object.keys(getTableColumns(table));
@@ -30,7 +31,7 @@ function upsert(db: D1Database, table: SQLiteTable, rows: readonly object[], key
 		? `DO UPDATE SET ${columns.map((column) => `${column} = excluded.${column}`).join(", ")} WHERE excluded.rev > ${name}.rev`
 		: "DO NOTHING";
 	const text = `INSERT INTO ${name} (${columns.join(", ")}) SELECT ${columns.map((column) => `value ->> '${column}'`).join(", ")}
-		FROM json_each(?) WHERE true ON CONFLICT (${key.join(", ")}) ${update}`;
+		FROM json_each(?) WHERE true ON CONFLICT (${key.join(", ")}) ${onConflict ?? update}`;
 	return slices(rows).map((json) => db.prepare(text).bind(json));
 }
 

@@ -51,7 +51,10 @@ export class OutboxRelay {
 		try {
 			// A job that is submitted, offered and started at once is one row to write, not three.
 			await sleep(COALESCE_MS);
-			for (let batch = nextBatch(this.#core, RUNS_PER_BATCH); batch; batch = nextBatch(this.#core, RUNS_PER_BATCH)) await this.#send(batch);
+			for (let batch = nextBatch(this.#core, RUNS_PER_BATCH); batch; batch = nextBatch(this.#core, RUNS_PER_BATCH)) {
+				await this.#send(batch);
+				if (batch.sent.length < RUNS_PER_BATCH) await sleep(COALESCE_MS);
+			}
 			this.#failures = 0;
 			this.#retryAt = null;
 		} catch (error) {
@@ -66,7 +69,8 @@ export class OutboxRelay {
 
 	async #send(batch: OutboxBatch): Promise<void> {
 		try {
-			await withDeadline(this.#db.batch(recordStatements(this.#db, batch)), DEADLINE_MS, "D1");
+			const statements = recordStatements(this.#db, batch);
+			if (statements.length > 0) await withDeadline(this.#db.batch(statements), DEADLINE_MS, "D1");
 		} catch (error) {
 			if (!isRowError(error)) throw error;
 			await this.#halve(batch, error);
@@ -85,12 +89,10 @@ export class OutboxRelay {
 			await this.#send(batchOf(this.#core, runIds.slice(middle)));
 			return;
 		}
-		if (batch.entries.length === 1) {
-			const [entry] = batch.entries;
-			if (entry) buryEntry(this.#core, entry, String(error));
-			return;
-		}
-		for (const entry of batch.entries) await this.#send(onlyEntry(batch, entry.id));
+		const [entry] = batch.entries;
+		if (batch.entries.length === 1 && entry) buryEntry(this.#core, entry, String(error));
+		else for (const one of batch.entries) await this.#send(onlyEntry(batch, one.id));
+		acknowledgeBatch(this.#core, { ...batch, entries: [] });
 	}
 }
 
@@ -98,12 +100,13 @@ function onlyEntry(batch: OutboxBatch, id: string): OutboxBatch {
 	const isIt = (row: { id: string }) => row.id === id;
 	return {
 		...batch,
+		sent: [],
 		entries: batch.entries.filter(isIt),
 		runs: batch.runs.filter(isIt),
 		jobs: batch.jobs.filter(isIt),
 		attempts: batch.attempts.filter(isIt),
 		artifacts: batch.artifacts.filter((artifact) => artifact.attempt_id === id),
-		events: batch.events.filter((event) => (event.job_id ?? event.run_id) === id),
+		transitions: batch.transitions.filter((row) => row.run_id === id),
 	};
 }
 

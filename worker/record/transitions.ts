@@ -1,15 +1,12 @@
-import { and, asc, eq, gt, inArray } from "drizzle-orm";
-import { drizzle } from "drizzle-orm/d1";
-import { type EventRow, events } from "../../schema/database/tables.ts";
+import { type EventRow, TRANSITIONS_OF_RUN } from "../../schema/database/tables.ts";
 
 /** The recorded transitions of a run and its jobs after a revision, oldest first. */
 export async function listEvents(db: D1Database, team: string, runId: string, after: number, limit: number): Promise<EventRow[]> {
-	return drizzle(db)
-		.select()
-		.from(events)
-		.where(and(eq(events.run_id, runId), eq(events.team, team), gt(events.rev, after)))
-		.orderBy(asc(events.rev))
-		.limit(limit);
+	const { results } = await db
+		.prepare(`SELECT * FROM (${TRANSITIONS_OF_RUN} AND transitions.team = ?2) WHERE rev > ?3 ORDER BY rev LIMIT ?4`)
+		.bind(runId, team, after, limit)
+		.all<EventRow>();
+	return results;
 }
 
 const MOST_WAITS = 2_000;
@@ -19,10 +16,12 @@ const MOST_WAITS = 2_000;
  * times.
  */
 export async function listWaits(db: D1Database, team: string, runId: string): Promise<Pick<EventRow, "job_id" | "to_state" | "at">[]> {
-	return drizzle(db)
-		.select({ job_id: events.job_id, to_state: events.to_state, at: events.at })
-		.from(events)
-		.where(and(eq(events.run_id, runId), eq(events.team, team), inArray(events.to_state, ["queued", "leased"])))
-		.orderBy(asc(events.rev))
-		.limit(MOST_WAITS);
+	const { results } = await db
+		.prepare(
+			`SELECT job_id, to_state, at FROM (${TRANSITIONS_OF_RUN} AND transitions.team = ?2)
+			WHERE to_state IN ('queued', 'leased') ORDER BY rev LIMIT ${MOST_WAITS}`,
+		)
+		.bind(runId, team)
+		.all<Pick<EventRow, "job_id" | "to_state" | "at">>();
+	return results;
 }

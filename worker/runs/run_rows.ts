@@ -1,6 +1,6 @@
 import { and, eq, isNull, notExists, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { type ArtifactRow, artifacts, attempts, definitions, events, jobs, runs, testResults } from "../../schema/database/tables.ts";
+import { type ArtifactRow, artifacts, attempts, definitions, jobs, runs, testResults, transitions } from "../../schema/database/tables.ts";
 import type { StoredLog } from "../logs/service.ts";
 
 /** Where the objects of a file are. */
@@ -40,7 +40,7 @@ export async function deleteRunRows(db: D1Database, runId: string): Promise<void
 	const [run] = await d1.select({ definition: runs.definition }).from(runs).where(eq(runs.id, runId));
 	await d1.batch([
 		d1.delete(testResults).where(eq(testResults.run_id, runId)),
-		d1.delete(events).where(eq(events.run_id, runId)),
+		d1.delete(transitions).where(eq(transitions.run_id, runId)),
 		d1.delete(artifacts).where(eq(artifacts.run_id, runId)),
 		d1.delete(attempts).where(eq(attempts.run_id, runId)),
 		d1.delete(jobs).where(eq(jobs.run_id, runId)),

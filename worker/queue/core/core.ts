@@ -4,7 +4,7 @@ import type { IdKind } from "../../../schema/wire/ids.ts";
 import { Hints, type Partition } from "./hints.ts";
 import { migrate } from "./migrations.ts";
 import { RowStore } from "./row_store.ts";
-import type { Sql } from "./sql.ts";
+import type { Sql, SqlValue } from "./sql.ts";
 
 /** The times of the queue, in milliseconds. docs/reference/settings.md says how to set them. */
 export interface Settings {
@@ -52,11 +52,10 @@ export interface Core {
 	readonly rows: RowStore;
 	/** What the queue knows of its storage without reading it. */
 	readonly hints: Hints;
-	/**
-	 * The rows that the present command has changed, with their run and newest revision: they enter
-	 * the outbox at its end.
-	 */
-	readonly changed: Map<string, { runId: string; rev: number }>;
+	/** The runs that the present command has changed, from which revision to which. */
+	readonly changed: Map<string, { since: number; rev: number }>;
+	/** The transitions of the present command, by run. */
+	readonly transitions: Map<string, SqlValue[][]>;
 	/** The attempts that the present command has begun without timers, because it ends them. */
 	readonly untimed: Set<string>;
 	/** Who caused the present command: an agent, a person, or the queue itself. */
@@ -65,6 +64,9 @@ export interface Core {
 
 /** While a job runs, the queue reads the clock this often, so that it notices its own absence. */
 export const PRESENCE_MS = 5_000;
+
+/** A statement takes a hundred parameters. */
+const RUNS_AT_ONCE = 33;
 
 /** The actor of changes that a timer causes. */
 const THE_QUEUE = "the queue";
@@ -86,6 +88,7 @@ type Made =
 	| "rows"
 	| "hints"
 	| "changed"
+	| "transitions"
 	| "untimed";
 
 /** Opens the queue in this database and updates its schema. */
@@ -103,6 +106,7 @@ export function openCore(parts: Omit<Core, Made>): Core {
 		partitions: new LRUCache({ max: MAX_PARTITIONS }),
 		hints: new Hints(),
 		changed: new Map(),
+		transitions: new Map(),
 		untimed: new Set(),
 		rev: newestRev(parts.sql),
 		actor: THE_QUEUE,
@@ -112,7 +116,7 @@ export function openCore(parts: Omit<Core, Made>): Core {
 
 /** The newest revision of all rows, and of those that are gone. */
 function newestRev(sql: Sql): number {
-	const tables = ["runs", "jobs", "attempts", "agents", "events", "outbox", "outbox_dead"];
+	const tables = ["runs", "jobs", "attempts", "agents", "transitions", "outbox", "outbox_dead"];
 	const newest = tables.map((table) => sql.all<{ rev: number | null }>(`SELECT max(rev) AS rev FROM ${table}`)[0]?.rev ?? 0);
 	return Math.max(...newest, ...["rev", "departed_rev"].map((key) => Number(readMeta(sql, key) ?? 0)));
 }
@@ -125,12 +129,12 @@ function newestRev(sql: Sql): number {
 export function command<Result>(core: Core, body: () => Result, actor: string = THE_QUEUE): Result {
 	core.actor = actor;
 	core.changed.clear();
+	core.transitions.clear();
 	core.untimed.clear();
 	try {
 		return core.rows.during(() => {
 			const result = body();
-			core.rows.flush();
-			flushChanged(core);
+			flushChanges(core);
 			return result;
 		});
 	} catch (error) {
@@ -140,18 +144,25 @@ export function command<Result>(core: Core, body: () => Result, actor: string = 
 }
 
 /**
- * Puts the changed rows into the outbox: one entry for each, however often the command has changed
- * it.
+ * Writes all that the present command has changed: the rows, its transitions, and the runs that are
+ * to be copied to D1.
  */
-export function flushChanged(core: Core): void {
-	if (core.changed.size === 0) return;
-	const rows = [...core.changed].map(([id, { runId, rev }]) => [id, runId, rev]);
+export function flushChanges(core: Core): void {
+	for (const [runId, list] of core.transitions) {
+		core.rows.append("transitions", { run_id: runId, rev: list[0]?.[0] as number, team: core.team, list: JSON.stringify(list) });
+	}
+	core.transitions.clear();
+	core.rows.flush();
+	const changed = [...core.changed];
 	core.changed.clear();
-	core.sql.all(
-		`INSERT INTO outbox (id, run_id, rev) SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(?) WHERE true
-		ON CONFLICT (id) DO UPDATE SET rev = excluded.rev`,
-		JSON.stringify(rows),
-	);
+	for (let at = 0; at < changed.length; at += RUNS_AT_ONCE) {
+		const some = changed.slice(at, at + RUNS_AT_ONCE);
+		core.sql.all(
+			`INSERT INTO outbox (run_id, since, rev) VALUES ${some.map(() => "(?, ?, ?)").join(", ")}
+			ON CONFLICT (run_id) DO UPDATE SET rev = excluded.rev`,
+			...some.flatMap(([runId, { since, rev }]) => [runId, since, rev]),
+		);
+	}
 }
 
 /**
@@ -159,13 +170,13 @@ export function flushChanged(core: Core): void {
  * @throws what `body` throws, after all that it wrote is rolled back
  */
 export function savepoint<Result>(core: Core, body: () => Result): Result {
-	const before = new Map(core.changed);
+	flushChanges(core);
 	try {
 		return core.rows.savepoint(body);
 	} catch (error) {
 		forgetUncertain(core);
 		core.changed.clear();
-		for (const [id, change] of before) core.changed.set(id, change);
+		core.transitions.clear();
 		throw error;
 	}
 }

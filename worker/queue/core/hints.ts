@@ -27,6 +27,8 @@ export class Hints {
 	mayBeDirty = true;
 	/** Whether an effect of the class may wait. */
 	readonly mayHaveEffects = { internal: true, external: true };
+	/** Whether D1 may have rejected a row. */
+	mayHaveDeadRows = true;
 	/** Whether the queue may hold a log. */
 	mayHoldLogs = true;
 	/** Attempts that have ended and whose log is not in its shard, since readers were woken. */

@@ -282,6 +282,20 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
 		"ALTER TABLE attempts ADD COLUMN log_held INTEGER NOT NULL DEFAULT 0",
 		"CREATE TABLE held_logs (attempt_id TEXT PRIMARY KEY, bytes BLOB NOT NULL, held_at INTEGER NOT NULL) STRICT, WITHOUT ROWID",
 		"DELETE FROM timers WHERE kind IN ('offer', 'lease')",
+		"ALTER TABLE outbox RENAME TO changed_rows",
+		"DROP INDEX outbox_by_rev",
+		"DROP INDEX outbox_of_run",
+		"CREATE TABLE outbox (run_id TEXT PRIMARY KEY, since INTEGER NOT NULL, rev INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+		"INSERT INTO outbox SELECT run_id, min(rev), max(rev) FROM changed_rows GROUP BY run_id",
+		"DROP TABLE changed_rows",
+		"CREATE INDEX outbox_by_age ON outbox(since)",
+		`CREATE TABLE transitions (
+			run_id TEXT NOT NULL, rev INTEGER NOT NULL, team TEXT NOT NULL, list TEXT NOT NULL, PRIMARY KEY (run_id, rev)
+		) STRICT, WITHOUT ROWID`,
+		`INSERT INTO transitions SELECT run_id, min(rev), team,
+			json_group_array(json_array(rev, job_id, from_state, to_state, reason_code, reason_text, actor, at) ORDER BY rev)
+			FROM events GROUP BY team, run_id`,
+		"DROP TABLE events",
 	],
 ];
 

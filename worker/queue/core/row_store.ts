@@ -22,7 +22,7 @@ const STORED: Record<string, StoredTable> = {
 };
 
 /** Tables to which a command only adds rows. */
-const APPENDED: ReadonlySet<string> = new Set(["events", "effects", "held_logs"]);
+const APPENDED: ReadonlySet<string> = new Set(["transitions", "effects", "held_logs"]);
 
 const WRITES = /^\s*(?:INSERT(?:\s+OR\s+\w+)?\s+INTO|UPDATE|DELETE\s+FROM)\s+(\w+)/i;
 const MENTIONED = new RegExp(`\\b(?:${[...Object.keys(STORED), ...APPENDED].join("|")})\\b`, "g");

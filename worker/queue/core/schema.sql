@@ -165,21 +165,6 @@ CREATE TABLE effects (
 CREATE INDEX effects_due ON effects(due_at) WHERE is_dead = 0;
 CREATE INDEX effects_of_key ON effects(key);
 
--- Transitions of runs and jobs that are not yet recorded in D1.
-CREATE TABLE events (
-	rev INTEGER PRIMARY KEY,
-	team TEXT NOT NULL,
-	run_id TEXT NOT NULL,
-	job_id TEXT,
-	from_state TEXT,
-	to_state TEXT NOT NULL,
-	reason_code TEXT,
-	reason_text TEXT,
-	actor TEXT NOT NULL,
-	at INTEGER NOT NULL
-) STRICT;
-CREATE INDEX events_of_run ON events(run_id, rev);
-
 -- Concurrency groups and how many may run at once.
 CREATE TABLE groups (
 	key TEXT PRIMARY KEY,
@@ -287,14 +272,13 @@ CREATE TABLE offers (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX offers_of_agent ON offers(agent_id);
 
--- Changed rows that are not yet copied to D1.
+-- Runs with changed rows that are not yet copied to D1.
 CREATE TABLE outbox (
-	id TEXT PRIMARY KEY,
-	run_id TEXT NOT NULL,
+	run_id TEXT PRIMARY KEY,
+	since INTEGER NOT NULL, -- rows with this revision or a newer one have changed
 	rev INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX outbox_by_rev ON outbox(rev);
-CREATE INDEX outbox_of_run ON outbox(run_id);
+CREATE INDEX outbox_by_age ON outbox(since);
 
 -- Rows that D1 rejected for what they are; tried again every hour.
 CREATE TABLE outbox_dead (
@@ -413,3 +397,12 @@ CREATE TABLE timers (
 	PRIMARY KEY (kind, id)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX timers_due ON timers(due_at);
+
+-- Transitions of runs and jobs that are not yet recorded in D1, one list for each run and command.
+CREATE TABLE transitions (
+	run_id TEXT NOT NULL,
+	rev INTEGER NOT NULL,
+	team TEXT NOT NULL,
+	list TEXT NOT NULL,
+	PRIMARY KEY (run_id, rev)
+) STRICT, WITHOUT ROWID;

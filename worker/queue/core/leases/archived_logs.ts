@@ -26,5 +26,5 @@ export function recordArchived(core: Core, attemptId: string, log: ArchivedLogNo
 		...{ log_key: log.key, log_bytes: log.bytes, log_sha256: log.sha256, log_archived: 1, rev: nextRev(core) },
 		log_incomplete: log.isIncomplete || isDamaged || attempt.log_incomplete === 1 ? 1 : 0,
 	});
-	markDirty(core, attemptId, attempt.run_id);
+	markDirty(core, attempt.run_id);
 }

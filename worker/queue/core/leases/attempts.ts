@@ -246,7 +246,7 @@ export function pinCommit(core: Core, lease: LeaseClaims, { tag_object, ...commi
 		changeRow(core, "runs", run.id, {
 			...{ commit_sha: sha, commit_message: message, commit_author: author, branch, tag, rev: nextRev(core) },
 		});
-		markDirty(core, run.id, run.id);
+		markDirty(core, run.id);
 		updateStatus(core, run.id);
 		return commit.sha;
 	});
@@ -255,7 +255,7 @@ export function pinCommit(core: Core, lease: LeaseClaims, { tag_object, ...commi
 /** Adds the message and author of a commit, if they are not known yet. */
 function describeCommit(core: Core, run: RunRow, { message, author }: Commit): void {
 	changeRow(core, "runs", run.id, { commit_message: message, commit_author: author, rev: nextRev(core) });
-	markDirty(core, run.id, run.id);
+	markDirty(core, run.id);
 }
 
 /**

@@ -81,7 +81,7 @@ export function recordPacked(core: Core, key: string, logs: readonly PackedLog[]
 			const attempt: AttemptRow | undefined = findAttempt(core, attemptId);
 			if (!attempt) return true;
 			changeRow(core, "attempts", attemptId, { log_key: key, log_offset: offset, log_held: 0, log_archived: 1, rev: nextRev(core) });
-			markDirty(core, attemptId, attempt.run_id);
+			markDirty(core, attempt.run_id);
 			return false;
 		}),
 	);

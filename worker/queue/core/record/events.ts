@@ -1,10 +1,10 @@
-import type { EventRow } from "../../../../schema/database/tables.ts";
+import { type EventRow, TRANSITIONS_OF_RUN } from "../../../../schema/database/tables.ts";
 import type { JobState, Reason, RunState } from "../../../../schema/wire/states.ts";
 import type { Core } from "../core.ts";
 
 /**
- * The record of every transition: from, to, why, who, when. It is written in the transaction of the
- * transition, copied to D1 with the rows of the run, and then deleted here.
+ * The record of every transition: from, to, why, who, when. It is written at the end of the command,
+ * one row for each run, copied to D1 with the rows of the run, and then deleted here.
  */
 
 interface Transition {
@@ -18,13 +18,13 @@ interface Transition {
 
 /** Records a transition under the revision of the row that was just written. */
 export function recordTransition(core: Core, { runId, jobId, from, to, reason }: Transition): void {
-	core.rows.append("events", {
-		...{ rev: core.rev, team: core.team, run_id: runId, job_id: jobId, from_state: from, to_state: to },
-		...{ reason_code: reason?.code ?? null, reason_text: reason?.text ?? null, actor: core.actor, at: core.now() },
-	});
+	const transition = [core.rev, jobId, from, to, reason?.code ?? null, reason?.text ?? null, core.actor, core.now()];
+	const known = core.transitions.get(runId);
+	if (known) known.push(transition);
+	else core.transitions.set(runId, [transition]);
 }
 
 /** The transitions of a run that D1 does not have yet, oldest first. */
 export function pendingEvents(core: Core, runId: string): EventRow[] {
-	return core.sql.all<EventRow>("SELECT * FROM events WHERE run_id = ? ORDER BY rev", runId);
+	return core.sql.all<EventRow>(`${TRANSITIONS_OF_RUN} ORDER BY rev`, runId);
 }

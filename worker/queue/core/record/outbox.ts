@@ -1,10 +1,11 @@
-import type { ArtifactRow, AttemptRow, EventRow, JobRow, RunRow } from "../../../../schema/database/tables.ts";
-import { type Core, command, flushChanged, readMeta, writeMeta } from "../core.ts";
+import type { ArtifactRow, TransitionsRow } from "../../../../schema/database/tables.ts";
+import { type Core, command, flushChanges, readMeta, writeMeta } from "../core.ts";
+import { type AttemptRow, findAttempt, findRun, type JobRow, jobsOf, type RunRow } from "../rows.ts";
 
 /**
- * The outbox copies the state to D1. It is a set of changed rows, not a log: a row that changed
- * three times is sent once, in its newest form. A batch holds all changed rows of its runs, so that
- * no reader of D1 sees a finished run with unfinished jobs. An entry is deleted only at the
+ * The outbox copies the state to D1. It is a set of runs with changed rows, not a log: a row that
+ * changed three times is sent once, in its newest form. A batch holds all changed rows of its runs,
+ * so that no reader of D1 sees a finished run with unfinished jobs. An entry is deleted only at the
  * revision that was sent.
  */
 
@@ -12,21 +13,35 @@ import { type Core, command, flushChanged, readMeta, writeMeta } from "../core.t
  * Marks a row that was written with the newest revision as changed. Every statement that changes a
  * row of the record sets `nextRev`, and this call follows it.
  */
-export function markDirty(core: Core, id: string, runId: string): void {
-	core.changed.set(id, { runId, rev: core.rev });
+export function markDirty(core: Core, runId: string): void {
+	const change = core.changed.get(runId);
+	if (change) change.rev = core.rev;
+	else core.changed.set(runId, { since: core.rev, rev: core.rev });
 	core.hints.mayBeDirty = true;
 	core.hints.changedRuns.add(runId);
 }
 
 /** Rows for D1, of whole runs. */
 export interface OutboxBatch {
+	/** The runs, with the newest revision of each. */
+	sent: { run_id: string; rev: number }[];
+	/** The changed rows. */
 	entries: { id: string; run_id: string; rev: number }[];
 	definitions: { digest: string; json: string }[];
 	runs: RunRow[];
 	jobs: JobRow[];
 	attempts: AttemptRow[];
 	artifacts: ArtifactRow[];
-	events: EventRow[];
+	transitions: TransitionsRow[];
+	/** The rows of the queue that became `transitions`. */
+	sentTransitions: [runId: string, rev: number][];
+}
+
+interface OutboxRow {
+	run_id: string;
+	/** Rows of the run with this revision or a newer one have changed. */
+	since: number;
+	rev: number;
 }
 
 /**
@@ -35,57 +50,112 @@ export interface OutboxBatch {
  * @returns null if nothing has changed
  */
 export function nextBatch(core: Core, maxRuns: number): OutboxBatch | null {
-	const runIds = new Set(
-		core.sql
-			.all<{ run_id: string }>("SELECT run_id FROM outbox ORDER BY rev LIMIT ?", maxRuns * 4)
-			.map((entry) => entry.run_id)
-			.slice(0, maxRuns),
-	);
-	return runIds.size === 0 ? null : batchOf(core, [...runIds]);
+	const waiting = core.sql.all<OutboxRow>("SELECT run_id, since, rev FROM outbox ORDER BY since LIMIT ?", maxRuns);
+	return waiting.length === 0 ? null : batchWith(core, waiting);
 }
 
 /** The changed rows of these runs. */
 export function batchOf(core: Core, runIds: string[]): OutboxBatch {
-	const list = JSON.stringify(runIds);
-	const dirty = (table: string) =>
-		`SELECT t.* FROM json_each(?) AS wanted CROSS JOIN outbox AS o ON o.run_id = wanted.value CROSS JOIN ${table} AS t ON t.id = o.id`;
-	const attempts = core.sql.all<AttemptRow>(dirty("attempts"), list);
-	const finished = JSON.stringify(attempts.filter((attempt) => attempt.finished_at !== null).map((attempt) => attempt.id));
-	const runs = core.sql.all<RunRow>(dirty("runs"), list);
-	const digests = JSON.stringify([...new Set(runs.map((run) => run.definition))]);
+	return batchWith(
+		core,
+		core.sql.all<OutboxRow>(
+			"SELECT o.* FROM json_each(?) AS wanted CROSS JOIN outbox AS o ON o.run_id = wanted.value",
+			JSON.stringify(runIds),
+		),
+	);
+}
+
+function batchWith(core: Core, waiting: readonly OutboxRow[]): OutboxBatch {
+	const list = JSON.stringify(waiting.map(({ run_id }) => run_id));
+	const since = new Map(waiting.map((row) => [row.run_id, row.since]));
+	const isChanged = ({ run_id, rev }: { run_id: string; rev: number }) => rev >= (since.get(run_id) as number);
+	const runs = waiting.flatMap(({ run_id }) => findRun(core, run_id) ?? []).filter((run) => isChanged({ run_id: run.id, rev: run.rev }));
+	const jobs = waiting.flatMap(({ run_id }) => jobsOf(core, run_id)).filter(isChanged);
+	const attempts = core.sql
+		.all<{ id: string }>("SELECT a.id FROM json_each(?) AS wanted CROSS JOIN attempts AS a ON a.run_id = wanted.value", list)
+		.map(({ id }) => findAttempt(core, id) as AttemptRow)
+		.filter(isChanged);
+	const finished = attempts.flatMap(({ id, finished_at }) => (finished_at === null ? [] : id));
+	const transitions = core.sql.all<TransitionsRow>(
+		"SELECT t.* FROM json_each(?) AS wanted CROSS JOIN transitions AS t ON t.run_id = wanted.value ORDER BY t.run_id, t.rev",
+		list,
+	);
 	return {
-		entries: core.sql.all("SELECT o.* FROM json_each(?) AS wanted CROSS JOIN outbox AS o ON o.run_id = wanted.value", list),
-		definitions: core.sql.all("SELECT d.* FROM json_each(?) AS wanted CROSS JOIN definitions AS d ON d.digest = wanted.value", digests),
+		sent: waiting.map(({ run_id, rev }) => ({ run_id, rev })),
+		entries: [
+			...runs.map(({ id, rev }) => ({ id, run_id: id, rev })),
+			...[...jobs, ...attempts].map(({ id, run_id, rev }) => ({ id, run_id, rev })),
+		],
+		definitions: definitionsOf(core, runs),
 		runs,
-		jobs: core.sql.all<JobRow>(dirty("jobs"), list),
+		jobs: [...jobs],
 		attempts,
-		artifacts: core.sql.all("SELECT a.* FROM json_each(?) AS wanted CROSS JOIN artifacts AS a ON a.attempt_id = wanted.value", finished),
-		events: core.sql.all("SELECT e.* FROM json_each(?) AS wanted CROSS JOIN events AS e ON e.run_id = wanted.value", list),
+		artifacts:
+			finished.length === 0
+				? []
+				: core.sql.all(
+						"SELECT a.* FROM json_each(?) AS wanted CROSS JOIN artifacts AS a ON a.attempt_id = wanted.value",
+						JSON.stringify(finished),
+					),
+		transitions: joinedByRun(transitions),
+		sentTransitions: transitions.map(({ run_id, rev }) => [run_id, rev]),
 	};
 }
 
+function definitionsOf(core: Core, runs: readonly RunRow[]): OutboxBatch["definitions"] {
+	const digests = JSON.stringify([...new Set(runs.map((run) => run.definition))]);
+	return core.sql.all("SELECT d.* FROM json_each(?) AS wanted CROSS JOIN definitions AS d ON d.digest = wanted.value", digests);
+}
+
+/** One row for each run. A repeat with more transitions replaces it in D1. */
+function joinedByRun(rows: readonly TransitionsRow[]): TransitionsRow[] {
+	return [...Map.groupBy(rows, ({ run_id }) => run_id).values()].map((ofRun) => ({
+		...(ofRun[0] as TransitionsRow),
+		list: `[${ofRun.map(({ list }) => list.slice(1, -1)).join()}]`,
+	}));
+}
+
 /**
- * Records that D1 has this batch. Rows without a newer change leave the outbox, and finished runs
+ * Records that D1 has this batch. Runs without a newer change leave the outbox, and finished runs
  * leave the queue.
  */
 export function acknowledgeBatch(core: Core, batch: OutboxBatch): void {
 	command(core, () => {
-		const entries = JSON.stringify(batch.entries);
-		core.sql.all(`DELETE FROM outbox WHERE (id, rev) IN (SELECT value ->> 'id', value ->> 'rev' FROM json_each(?))`, entries);
 		// D1 has accepted a newer form of a row that it had rejected.
-		core.sql.all(
-			"DELETE FROM outbox_dead WHERE EXISTS (SELECT 1 FROM json_each(?) WHERE value ->> 'id' = outbox_dead.id AND value ->> 'rev' >= outbox_dead.rev)",
-			entries,
+		if (core.hints.mayHaveDeadRows) {
+			core.sql.all(
+				"DELETE FROM outbox_dead WHERE EXISTS (SELECT 1 FROM json_each(?) WHERE value ->> 'id' = outbox_dead.id AND value ->> 'rev' >= outbox_dead.rev)",
+				JSON.stringify(batch.entries),
+			);
+			core.hints.mayHaveDeadRows = core.sql.all("SELECT 1 FROM outbox_dead LIMIT 1").length > 0;
+		}
+		if (batch.sent.length === 0) return;
+		const sent = JSON.stringify(batch.sent);
+		const done = core.sql.all<{ run_id: string }>(
+			"DELETE FROM outbox WHERE (run_id, rev) IN (SELECT value ->> 'run_id', value ->> 'rev' FROM json_each(?)) RETURNING run_id",
+			sent,
 		);
-		core.sql.all("DELETE FROM events WHERE rev IN (SELECT value FROM json_each(?))", JSON.stringify(batch.events.map(({ rev }) => rev)));
-		evictDone(core, [...new Set(batch.entries.map((entry) => entry.run_id))]);
+		if (done.length < batch.sent.length) {
+			core.sql.all(
+				`UPDATE outbox SET since = sent.value ->> 'rev' + 1 FROM json_each(?) AS sent
+				WHERE outbox.run_id = sent.value ->> 'run_id' AND outbox.rev > sent.value ->> 'rev'`,
+				sent,
+			);
+		}
+		core.sql.all(
+			"DELETE FROM transitions WHERE (run_id, rev) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))",
+			JSON.stringify(batch.sentTransitions),
+		);
+		evictDone(
+			core,
+			done.map(({ run_id }) => run_id),
+		);
 	});
 }
 
 /** Sets a row aside that D1 rejects, so that other rows are sent. `/readyz` shows it. */
 export function buryEntry(core: Core, entry: { id: string; run_id: string; rev: number }, error: string): void {
 	command(core, () => {
-		core.sql.all("DELETE FROM outbox WHERE id = ? AND rev = ?", entry.id, entry.rev);
 		core.sql.all(
 			"INSERT OR REPLACE INTO outbox_dead (id, run_id, rev, error, at) VALUES (?, ?, ?, ?, ?)",
 			entry.id,
@@ -94,12 +164,16 @@ export function buryEntry(core: Core, entry: { id: string; run_id: string; rev: 
 			error.slice(0, 500),
 			core.now(),
 		);
+		core.hints.mayHaveDeadRows = true;
 	});
 }
 
 /** Sends the rejected rows again: D1 may be repaired, or this version may send what D1 accepts. */
 export function retryDeadEntries(core: Core): void {
-	core.sql.all("INSERT INTO outbox (id, run_id, rev) SELECT id, run_id, rev FROM outbox_dead WHERE true ON CONFLICT DO NOTHING");
+	core.sql.all(
+		`INSERT INTO outbox (run_id, since, rev) SELECT run_id, min(rev), max(rev) FROM outbox_dead WHERE true GROUP BY run_id
+		ON CONFLICT (run_id) DO UPDATE SET since = min(since, excluded.since)`,
+	);
 	core.sql.all("DELETE FROM outbox_dead");
 	core.hints.mayBeDirty = true;
 }
@@ -112,7 +186,7 @@ export function isDirty(core: Core): boolean {
 	return isDirty;
 }
 
-/** How many rows wait for D1, and how many D1 has rejected. */
+/** How many runs wait for D1, and how many rows D1 has rejected. */
 export function outboxDepth(core: Core): { waiting: number; dead: number } {
 	return {
 		waiting: core.sql.all<{ n: number }>("SELECT count(*) AS n FROM outbox")[0]?.n ?? 0,
@@ -131,8 +205,7 @@ export function departedRev(core: Core): number {
  */
 export function evictDone(core: Core, runIds: readonly string[]): void {
 	if (runIds.length === 0) return;
-	core.rows.flush();
-	flushChanged(core);
+	flushChanges(core);
 	const done = core.sql.all<{ id: string; definition: string }>(
 		`SELECT r.id, r.definition FROM json_each(?) AS wanted CROSS JOIN runs AS r ON r.id = wanted.value WHERE r.finished_at IS NOT NULL
 		AND NOT EXISTS (SELECT 1 FROM outbox WHERE run_id = r.id) AND NOT EXISTS (SELECT 1 FROM outbox_dead WHERE run_id = r.id)
@@ -152,7 +225,7 @@ export function evictDone(core: Core, runIds: readonly string[]): void {
 	writeMeta(core.sql, "departed_rev", String(Math.max(newest?.rev ?? 0, departedRev(core))));
 	for (const table of ["needs", "declines"])
 		core.sql.all(`DELETE FROM ${table} WHERE job_id IN (SELECT id FROM jobs WHERE run_id ${of})`, list);
-	for (const table of ["artifacts", "events"]) core.sql.all(`DELETE FROM ${table} WHERE run_id ${of}`, list);
+	for (const table of ["artifacts", "transitions"]) core.sql.all(`DELETE FROM ${table} WHERE run_id ${of}`, list);
 	for (const table of ["attempts", "jobs"]) core.rows.deleteWhere(table, "run_id", ids);
 	core.rows.deleteWhere("runs", "id", ids);
 	core.sql.all(

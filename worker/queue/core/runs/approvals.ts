@@ -60,7 +60,7 @@ export function approveRun(core: Core, runId: string, by: Approver): void {
 		const run = runAwaitingApproval(core, runId);
 		if (run === null) return;
 		changeRow(core, "runs", run.id, { approved_by: by.name, rev: nextRev(core) });
-		markDirty(core, run.id, run.id);
+		markDirty(core, run.id);
 		clearTimer(core, "run_approval", run.id);
 		const waiting = core.sql.all<{ id: string }>("SELECT id FROM jobs WHERE run_id = ? AND state = 'blocked' ORDER BY position", run.id);
 		for (const { id } of waiting) {

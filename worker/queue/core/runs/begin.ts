@@ -31,7 +31,7 @@ export function beginAttempt(core: Core, offer: OfferRow, isEnding = false): Att
 		...{ shard: offer.shard, lease_id: offer.lease_id, deadline, log_bytes: 0, log_incomplete: 0, log_archived: 0 },
 	};
 	const attempt = addRow(core, "attempts", row);
-	markDirty(core, offer.attempt_id, job.run_id);
+	markDirty(core, job.run_id);
 	if (isEnding) {
 		core.untimed.add(attempt.id);
 		return attempt;

@@ -49,7 +49,7 @@ export function endAttempt(
 		...{ log_bytes: log.bytes ?? stored.log_bytes, log_sha256: log.sha256, log_incomplete: log.incomplete ? 1 : 0, rev: nextRev(core) },
 		...result,
 	});
-	markDirty(core, attempt.id, attempt.run_id);
+	markDirty(core, attempt.run_id);
 	if (!core.untimed.has(attempt.id)) clearTimers(core, ["job_timeout", "cancel"], attempt.id);
 	storeLog(core, attempt, log);
 }

@@ -81,7 +81,7 @@ function restate(core: Core, job: JobRow, reason: Reason): void {
 	changeRow(core, "jobs", job.id, { reason_code: reason.code, reason_text: reason.text, rev: nextRev(core) });
 	job.reason_code = reason.code;
 	job.reason_text = reason.text;
-	markDirty(core, job.id, job.run_id);
+	markDirty(core, job.run_id);
 }
 
 /**
@@ -200,7 +200,7 @@ function setRun(
 		...{ finished_at: isTerminal(next) ? core.now() : null, rev: nextRev(core) },
 	});
 	if (next !== run.state) recordTransition(core, { runId: run.id, jobId: null, from: run.state, to: next, reason });
-	markDirty(core, run.id, run.id);
+	markDirty(core, run.id);
 	if (next === run.state) return;
 	updateStatus(core, run.id);
 	requestNotifications(core, run, next);

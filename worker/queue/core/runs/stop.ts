@@ -32,7 +32,7 @@ export function stopJob(core: Core, job: JobRow, verb: "cancel" | "skip", reason
 		const attempt = core.rows.live<AttemptRow>("attempts").find((one) => one.job_id === job.id && one.state === "running");
 		if (!attempt) throw new Error(`running job ${job.id} has no live attempt`);
 		changeRow(core, "attempts", attempt.id, { state: "cancelling", rev: nextRev(core) });
-		markDirty(core, attempt.id, job.run_id);
+		markDirty(core, job.run_id);
 		core.hints.agentsWithNews.add(attempt.agent_id);
 		setTimer(core, "cancel", attempt.id, core.now() + core.settings.killGraceMs + CANCEL_SLACK_MS);
 	} else if (next !== null) {

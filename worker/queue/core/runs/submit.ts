@@ -166,7 +166,7 @@ function insertRun(core: Core, { runId, pipeline, definition, project, trigger, 
 		...{ rerun_of: rerun?.of ?? null, group_key: group, holds_group: GROUP_SLOT.entering },
 	});
 	recordTransition(core, { runId, jobId: null, from: null, to: "queued", reason: null });
-	markDirty(core, runId, runId);
+	markDirty(core, runId);
 }
 
 function storeDefinition(core: Core, digest: string, pipeline: ResolvedPipeline): void {
@@ -214,7 +214,7 @@ function insertJobs(core: Core, { runId, pipeline, project, origin, rerun }: Sub
 			...{ result_attempt: taken?.resultAttempt ?? null, exit_code: taken?.exitCode ?? null, finished_at: taken ? now : null },
 		});
 		if (taken) recordTransition(core, { runId, jobId: id, from: null, to: state, reason: REUSED });
-		markDirty(core, id, runId);
+		markDirty(core, runId);
 		const needed = new Set(job.needs.flatMap((need) => jobsMeant(pipeline.jobs, need)));
 		for (const one of needed) core.sql.all("INSERT INTO needs (job_id, needs_id) VALUES (?, ?)", id, ids.get(one) as string);
 		const isCandidate = needed.size === 0 || job.condition !== null || rerun !== null;

@@ -142,7 +142,7 @@ export function moveJob(
 		...changes,
 	});
 	recordTransition(core, { runId: job.run_id, jobId: job.id, from: job.state, to: next, reason });
-	markDirty(core, job.id, job.run_id);
+	markDirty(core, job.run_id);
 	if (next === "queued") countQueued(core, job.partition_id, 1);
 	if (job.state === "queued") countQueued(core, job.partition_id, -1);
 	Object.assign(job, changes, { state: next });
