@@ -235,7 +235,7 @@ describe("the coordinator's log", () => {
 			run: run.id,
 			status: 200,
 		});
-		expect(lines.find((line) => line.message === "run accepted")).toMatchObject({ level: "info", run: run.id, actor: "admin" });
+		expect(lines.find((line) => line.message === "run accepted")).toMatchObject({ level: "debug", run: run.id, actor: "admin" });
 		expect(lines.some((line) => line.level === "trace")).toBe(true);
 		const logged = lines.map((line) => JSON.stringify(line)).join("\n");
 		expect(logged).not.toMatch(/wlu_|wlr\.|wla\.|wll\.|wlh\.|code=|secret-in-a-query|eyJ/);

@@ -12,6 +12,8 @@ const COALESCE_MS = 50;
 const FIRST_BACKOFF_MS = 250;
 const MAX_BACKOFF_MS = 30_000;
 const LONGEST_PAUSE_MS = DEADLINE_MS + 1_000;
+/** How a run's transitions are called among the rows that are set aside. */
+const TRANSITIONS = "transitions of ";
 
 /**
  * Sends changed rows to D1, one batch at a time, until none is left. If D1 is down, it retries with
@@ -82,32 +84,37 @@ export class OutboxRelay {
 
 	/** Narrows a rejected batch down to the run, then to the row. */
 	async #halve(batch: OutboxBatch, error: unknown): Promise<void> {
-		const runIds = [...new Set(batch.entries.map((entry) => entry.run_id))];
+		const runIds = batch.sent.map(({ run_id }) => run_id);
 		if (runIds.length > 1) {
 			const middle = Math.ceil(runIds.length / 2);
 			await this.#send(batchOf(this.#core, runIds.slice(0, middle)));
 			await this.#send(batchOf(this.#core, runIds.slice(middle)));
 			return;
 		}
-		const [entry] = batch.entries;
-		if (batch.entries.length === 1 && entry) buryEntry(this.#core, entry, String(error));
-		else for (const one of batch.entries) await this.#send(onlyEntry(batch, one.id));
-		acknowledgeBatch(this.#core, { ...batch, entries: [] });
+		if (batch.sent.length === 0) {
+			for (const entry of batch.entries) buryEntry(this.#core, entry, String(error));
+			return;
+		}
+		for (const part of partsOf(batch)) await this.#send(part);
+		acknowledgeBatch(this.#core, { ...batch, entries: [], sentTransitions: [] });
 	}
 }
 
-function onlyEntry(batch: OutboxBatch, id: string): OutboxBatch {
-	const isIt = (row: { id: string }) => row.id === id;
-	return {
-		...batch,
-		sent: [],
-		entries: batch.entries.filter(isIt),
-		runs: batch.runs.filter(isIt),
-		jobs: batch.jobs.filter(isIt),
-		attempts: batch.attempts.filter(isIt),
-		artifacts: batch.artifacts.filter((artifact) => artifact.attempt_id === id),
-		transitions: batch.transitions.filter((row) => row.run_id === id),
-	};
+/** The rows of a run one by one, and its transitions. A part acknowledges nothing of its run. */
+function partsOf(batch: OutboxBatch): OutboxBatch[] {
+	const { runs, jobs, attempts, artifacts, transitions, sentTransitions } = batch;
+	const nothing = { ...batch, sent: [], runs: [], jobs: [], attempts: [], artifacts: [], transitions: [], sentTransitions: [] };
+	const rows = batch.entries.map((entry): OutboxBatch => {
+		const isIt = (row: { id: string }) => row.id === entry.id;
+		return {
+			...{ ...nothing, entries: [entry], runs: runs.filter(isIt), jobs: jobs.filter(isIt), attempts: attempts.filter(isIt) },
+			artifacts: artifacts.filter(({ attempt_id }) => attempt_id === entry.id),
+		};
+	});
+	const [first] = transitions;
+	if (!first) return rows;
+	const entry = { id: `${TRANSITIONS}${first.run_id}`, run_id: first.run_id, rev: first.rev };
+	return [...rows, { ...nothing, entries: [entry], transitions, sentTransitions }];
 }
 
 /** Whether D1 rejected the rows themselves, so that a repeat is of no use. */

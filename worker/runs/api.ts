@@ -48,7 +48,7 @@ async function submit(context: Caller & Queried<typeof SUBMIT>): Promise<Respons
 			idempotency: await idempotencyOf(context, `${project} ${definition}`),
 		}),
 	);
-	if (!answer.isReplay) log("info", "run accepted", { request_id: requestId, run: answer.runId, project, actor: actorOf(principal) });
+	if (!answer.isReplay) log("debug", "run accepted", { request_id: requestId, run: answer.runId, project, actor: actorOf(principal) });
 	const notices = [...answer.notices, ...(await missingSecretsOf(context, pipeline, project))];
 	return answerSubmitted(context, { ...answer, notices }, context.query.follow);
 }

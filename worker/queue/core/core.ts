@@ -44,8 +44,6 @@ export interface Core {
 	readonly definitions: LRUCache<string, ResolvedPipeline>;
 	/** The unmet requirements that were found so far (offers.ts). */
 	readonly unmet: LRUCache<string, string>;
-	/** The pipelines of the runs that were read last: run → digest. It never changes. */
-	readonly definitionsOfRuns: LRUCache<string, string>;
 	/** The queue partitions that were used last. */
 	readonly partitions: LRUCache<number, Partition>;
 	/** The rows that were used last, and the changes of the present command. */
@@ -74,22 +72,9 @@ const THE_QUEUE = "the queue";
 const MAX_DEFINITIONS = 20;
 const MAX_UNMET = 20_000;
 const MAX_PARTITIONS = 10_000;
-const MAX_DEFINITIONS_OF_RUNS = 20_000;
 
 /** What `openCore` makes itself. */
-type Made =
-	| "rev"
-	| "actor"
-	| "sweptAt"
-	| "definitions"
-	| "definitionsOfRuns"
-	| "unmet"
-	| "partitions"
-	| "rows"
-	| "hints"
-	| "changed"
-	| "transitions"
-	| "untimed";
+type Made = "rev" | "actor" | "sweptAt" | "definitions" | "unmet" | "partitions" | "rows" | "hints" | "changed" | "transitions" | "untimed";
 
 /** Opens the queue in this database and updates its schema. */
 export function openCore(parts: Omit<Core, Made>): Core {
@@ -101,7 +86,6 @@ export function openCore(parts: Omit<Core, Made>): Core {
 		sql: rows.sql,
 		rows,
 		definitions: new LRUCache({ max: MAX_DEFINITIONS }),
-		definitionsOfRuns: new LRUCache({ max: MAX_DEFINITIONS_OF_RUNS }),
 		unmet: new LRUCache({ max: MAX_UNMET }),
 		partitions: new LRUCache({ max: MAX_PARTITIONS }),
 		hints: new Hints(),

@@ -2,7 +2,19 @@ import type { ArtifactRow } from "../../../schema/database/tables.ts";
 import { notFound } from "../../../schema/wire/errors.ts";
 import type { Core } from "./core.ts";
 import { departedRev } from "./record/outbox.ts";
-import { type AgentRow, type AttemptRow, findAgent, findAttempt, type JobRow, type RunRow } from "./rows.ts";
+import {
+	type AgentRow,
+	type AttemptRow,
+	allAgents,
+	attemptsOf,
+	findAgent,
+	findAttempt,
+	findJob,
+	findRun,
+	type JobRow,
+	jobsOf,
+	type RunRow,
+} from "./rows.ts";
 
 /** A run with its jobs and attempts, as rows of the same shape as in D1. */
 export interface RunRows {
@@ -13,13 +25,13 @@ export interface RunRows {
 
 /** A live run with all of its jobs and attempts; null if the queue does not hold it. */
 export function readRun(core: Core, runId: string): RunRows | null {
-	const run = core.sql.all<RunRow>("SELECT * FROM runs WHERE id = ?", runId)[0];
-	if (!run) return null;
-	return {
-		run,
-		jobs: core.sql.all<JobRow>("SELECT * FROM jobs WHERE run_id = ? ORDER BY position", runId),
-		attempts: core.sql.all<AttemptRow>("SELECT * FROM attempts WHERE run_id = ? ORDER BY number", runId),
-	};
+	const run = findRun(core, runId);
+	return run ? { run, jobs: copiesOf(jobsOf(core, runId)), attempts: copiesOf(attemptsOf(core, runId)) } : null;
+}
+
+/** Rows as they are now: those in memory change with the next command. */
+function copiesOf<Row extends object>(rows: readonly Readonly<Row>[]): Row[] {
+	return rows.map((row) => ({ ...row }));
 }
 
 /** The stored pipeline of a live run; null if the queue does not hold it. */
@@ -29,19 +41,15 @@ export function readDefinitionOf(core: Core, digest: string): string | null {
 
 /** The newest revision of a run and everything below it; 0 if the queue does not hold it. */
 export function newestRevOf(core: Core, runId: string): number {
-	const [newest] = core.sql.all<{ rev: number | null }>(
-		`SELECT max(rev) AS rev FROM (SELECT rev FROM runs WHERE id = ?1
-		UNION ALL SELECT max(rev) FROM jobs WHERE run_id = ?1 UNION ALL SELECT max(rev) FROM attempts WHERE run_id = ?1)`,
-		runId,
-	);
-	return newest?.rev ?? 0;
+	const run = findRun(core, runId);
+	const rows = run ? [run, ...jobsOf(core, runId), ...attemptsOf(core, runId)] : [];
+	return rows.reduce((newest, { rev }) => Math.max(newest, rev), 0);
 }
 
 /** A live job with its attempts; null if the queue does not hold it. */
 export function readJob(core: Core, jobId: string): { job: JobRow; attempts: AttemptRow[] } | null {
-	const job = core.sql.all<JobRow>("SELECT * FROM jobs WHERE id = ?", jobId)[0];
-	if (!job) return null;
-	return { job, attempts: core.sql.all<AttemptRow>("SELECT * FROM attempts WHERE job_id = ? ORDER BY number", jobId) };
+	const job = findJob(core, jobId);
+	return job ? { job, attempts: copiesOf(attemptsOf(core, job.run_id)).filter(({ job_id }) => job_id === jobId) } : null;
 }
 
 /** The files of an attempt; null if the queue does not hold the attempt. */
@@ -80,7 +88,7 @@ export interface AgentRows {
 }
 
 export function readAgents(core: Core): AgentRows[] {
-	return core.sql.all<AgentRow>("SELECT * FROM agents ORDER BY name").map((agent) => withRunning(core, agent));
+	return copiesOf(allAgents(core)).map((agent) => withRunning(core, agent));
 }
 
 /** One agent with its attempts. @throws ApiError `not_found` */

@@ -7,18 +7,24 @@ export type Columns = Record<string, SqlValue>;
 interface StoredTable {
 	/** The column that identifies a row. */
 	key: string;
-	/** Rows that are always in memory once they were asked for, by agent: a condition in SQL, and the same in code. */
-	live?: { sql: string; is(row: Columns): boolean };
+	/** Rows that are always in memory once they were asked for: a condition in SQL, the same in code, and the column with their agent. */
+	live?: { sql: string; is(row: Columns): boolean; agent: string };
+	/** The column that orders the rows of a run; `run_id` names the run. */
+	orderInRun?: string;
 }
 
 const LIVE_ATTEMPT = new Set<SqlValue>(["running", "cancelling"]);
 
 const STORED: Record<string, StoredTable> = {
 	runs: { key: "id" },
-	jobs: { key: "id" },
-	attempts: { key: "id", live: { sql: "state IN ('running', 'cancelling')", is: (row) => LIVE_ATTEMPT.has(row.state as SqlValue) } },
-	agents: { key: "id" },
-	offers: { key: "attempt_id", live: { sql: "true", is: () => true } },
+	jobs: { key: "id", orderInRun: "position" },
+	attempts: {
+		key: "id",
+		orderInRun: "number",
+		live: { sql: "state IN ('running', 'cancelling')", is: (row) => LIVE_ATTEMPT.has(row.state as SqlValue), agent: "agent_id" },
+	},
+	agents: { key: "id", live: { sql: "true", is: () => true, agent: "id" } },
+	offers: { key: "attempt_id", live: { sql: "true", is: () => true, agent: "agent_id" } },
 };
 
 /** Tables to which a command only adds rows. */
@@ -50,6 +56,8 @@ class Table {
 	readonly touched = new Set<string>();
 	/** The live rows; null: not read yet. */
 	live: LiveRows | null = null;
+	/** Run → its rows, in the order in which they were added. */
+	readonly ofRuns = new Map<string, string[]>();
 	/** The columns of a row with their defaults. */
 	readonly defaults: Columns;
 	readonly insertion: string;
@@ -86,17 +94,24 @@ class Table {
 	forget(): void {
 		this.rows.clear();
 		this.live = null;
+		this.ofRuns.clear();
 	}
 }
 
 /** The rows of a table that are always in memory. */
 class LiveRows {
+	readonly #agent: string;
 	readonly all = new Map<string, Columns>();
 	readonly ofAgents = new Map<string, Map<string, Columns>>();
 
+	/** @param agent the column with the agent of a row */
+	constructor(agent: string) {
+		this.#agent = agent;
+	}
+
 	add(id: string, row: Columns): void {
 		this.all.set(id, row);
-		const agentId = String(row.agent_id);
+		const agentId = String(row[this.#agent]);
 		const ofAgent = this.ofAgents.get(agentId);
 		if (ofAgent) ofAgent.set(id, row);
 		else this.ofAgents.set(agentId, new Map([[id, row]]));
@@ -106,7 +121,7 @@ class LiveRows {
 		const row = this.all.get(id);
 		if (!row) return;
 		this.all.delete(id);
-		const agentId = String(row.agent_id);
+		const agentId = String(row[this.#agent]);
 		const ofAgent = this.ofAgents.get(agentId);
 		ofAgent?.delete(id);
 		if (ofAgent?.size === 0) this.ofAgents.delete(agentId);
@@ -132,8 +147,6 @@ export class RowStore {
 	readonly #tables: ReadonlyMap<string, Table>;
 	readonly #appended = new Map<string, Columns[]>();
 	readonly #touches = new Map<string, Touches>();
-	/** Run → its jobs in their order. */
-	readonly #jobsOfRuns = new Map<string, string[]>();
 	/** The tables to which the present command has written by a statement of its own. */
 	readonly #written = new Set<string>();
 	readonly #texts = new Map<string, string>();
@@ -207,18 +220,21 @@ export class RowStore {
 		return stored.live.all.get(id) as Readonly<Row> | undefined;
 	}
 
-	/** The jobs of a run in their order, to look at only. */
-	jobsOf<Row extends object>(runId: string): readonly Readonly<Row>[] {
-		const known = this.#jobsOfRuns.get(runId);
-		if (known) return known.map((id) => this.peek("jobs", id)) as Row[];
-		const rows = this.sql.all<Columns>("SELECT * FROM jobs WHERE run_id = ? ORDER BY position", runId);
-		const stored = this.#table("jobs");
-		for (const row of rows) stored.keep(String(row.id), row);
-		if (rows.length > 0)
-			this.#jobsOfRuns.set(
-				runId,
-				rows.map((row) => String(row.id)),
-			);
+	/** The rows of a run in their order, to look at only. */
+	ofRun<Row extends object>(table: string, runId: string): readonly Readonly<Row>[] {
+		const stored = this.#table(table);
+		const order = stored.spec.orderInRun ?? "";
+		const known = stored.ofRuns.get(runId);
+		if (known) {
+			const rows = known.map((id) => this.peek(table, id) as Columns);
+			return rows.sort((a, b) => (a[order] as number) - (b[order] as number)) as Row[];
+		}
+		const read = this.sql.all<Columns>(`SELECT * FROM ${table} WHERE run_id = ? ORDER BY ${order}`, runId);
+		const ids = read.map((row) => String(row[stored.spec.key]));
+		// A row has one copy.
+		const rows = ids.map((id, index) => stored.get(id) ?? (read[index] as Columns));
+		for (const [index, row] of rows.entries()) stored.keep(ids[index] as string, row);
+		if (ids.length > 0) stored.ofRuns.set(runId, ids);
 		return rows as Row[];
 	}
 
@@ -232,8 +248,9 @@ export class RowStore {
 		stored.changes.set(id, { is: "inserted" });
 		stored.touched.add(id);
 		stored.keep(id, row);
-		if (table === "runs") this.#jobsOfRuns.set(id, []);
-		if (table === "jobs") this.#jobsOfRuns.get(String(row.run_id))?.push(id);
+		// A new run has no other rows yet.
+		if (table === "runs") for (const other of this.#tables.values()) if (other.spec.orderInRun) other.ofRuns.set(id, []);
+		if (stored.spec.orderInRun) stored.ofRuns.get(String(row.run_id))?.push(id);
 		return row;
 	}
 
@@ -273,7 +290,7 @@ export class RowStore {
 			const id = String(row[key]);
 			stored.touched.add(id);
 			stored.drop(id);
-			if (table === "runs") this.#jobsOfRuns.delete(id);
+			if (table === "runs") for (const other of this.#tables.values()) other.ofRuns.delete(id);
 		}
 	}
 
@@ -305,7 +322,6 @@ export class RowStore {
 		if (stored) {
 			stored.forget();
 			this.#written.add(stored.name);
-			if (stored.name === "jobs" || stored.name === "runs") this.#jobsOfRuns.clear();
 		}
 		return rows;
 	}
@@ -320,7 +336,7 @@ export class RowStore {
 	}
 
 	#readLive(stored: Table): LiveRows {
-		const live = new LiveRows();
+		const live = new LiveRows(stored.spec.live?.agent ?? "");
 		const { key, live: condition } = stored.spec;
 		for (const read of this.sql.all<Columns>(`SELECT * FROM ${stored.name} WHERE ${condition?.sql}`)) {
 			const id = String(read[key]);
@@ -372,9 +388,9 @@ export class RowStore {
 			// Which rows were live before is read anew.
 			if (stored.touched.size > 0) stored.live = null;
 			stored.changes.clear();
+			stored.ofRuns.clear();
 		}
 		this.#appended.clear();
-		this.#jobsOfRuns.clear();
 	}
 
 	/** The command is over: its marks go, and the oldest copies beyond the limit. */
@@ -383,8 +399,8 @@ export class RowStore {
 		for (const stored of this.#tables.values()) {
 			stored.touched.clear();
 			forgetOldest(stored.rows, MAX_ROWS);
+			forgetOldest(stored.ofRuns, MAX_ROWS);
 		}
-		forgetOldest(this.#jobsOfRuns, MAX_ROWS);
 	}
 
 	#table(name: string): Table {

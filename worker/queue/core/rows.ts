@@ -119,7 +119,17 @@ export function liveAttemptsOfAgent(core: Core, agentId: string): AttemptRow[] {
 
 /** The jobs of a run in their order, to look at only. */
 export function jobsOf(core: Core, runId: string): readonly Readonly<JobRow>[] {
-	return core.rows.jobsOf<JobRow>(runId);
+	return core.rows.ofRun<JobRow>("jobs", runId);
+}
+
+/** The attempts of a run by their numbers, to look at only. */
+export function attemptsOf(core: Core, runId: string): readonly Readonly<AttemptRow>[] {
+	return core.rows.ofRun<AttemptRow>("attempts", runId);
+}
+
+/** All agents by their names, to look at only. */
+export function allAgents(core: Core): readonly Readonly<AgentRow>[] {
+	return [...core.rows.live<AgentRow>("agents")].sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 export function findOffer(core: Core, attemptId: string): OfferRow | undefined {

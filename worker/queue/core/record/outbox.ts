@@ -1,6 +1,6 @@
 import type { ArtifactRow, TransitionsRow } from "../../../../schema/database/tables.ts";
 import { type Core, command, flushChanges, readMeta, writeMeta } from "../core.ts";
-import { type AttemptRow, findAttempt, findRun, type JobRow, jobsOf, type RunRow } from "../rows.ts";
+import { type AttemptRow, attemptsOf, findRun, type JobRow, jobsOf, type RunRow } from "../rows.ts";
 
 /**
  * The outbox copies the state to D1. It is a set of runs with changed rows, not a log: a row that
@@ -70,11 +70,10 @@ function batchWith(core: Core, waiting: readonly OutboxRow[]): OutboxBatch {
 	const since = new Map(waiting.map((row) => [row.run_id, row.since]));
 	const isChanged = ({ run_id, rev }: { run_id: string; rev: number }) => rev >= (since.get(run_id) as number);
 	const runs = waiting.flatMap(({ run_id }) => findRun(core, run_id) ?? []).filter((run) => isChanged({ run_id: run.id, rev: run.rev }));
-	const jobs = waiting.flatMap(({ run_id }) => jobsOf(core, run_id)).filter(isChanged);
-	const attempts = core.sql
-		.all<{ id: string }>("SELECT a.id FROM json_each(?) AS wanted CROSS JOIN attempts AS a ON a.run_id = wanted.value", list)
-		.map(({ id }) => findAttempt(core, id) as AttemptRow)
-		.filter(isChanged);
+	const jobs = waiting.flatMap(({ run_id }) => jobsOf(core, run_id)).flatMap((job) => (isChanged(job) ? { ...job } : []));
+	const attempts = waiting
+		.flatMap(({ run_id }) => attemptsOf(core, run_id))
+		.flatMap((attempt) => (isChanged(attempt) ? { ...attempt } : []));
 	const finished = attempts.flatMap(({ id, finished_at }) => (finished_at === null ? [] : id));
 	const transitions = core.sql.all<TransitionsRow>(
 		"SELECT t.* FROM json_each(?) AS wanted CROSS JOIN transitions AS t ON t.run_id = wanted.value ORDER BY t.run_id, t.rev",
@@ -88,7 +87,7 @@ function batchWith(core: Core, waiting: readonly OutboxRow[]): OutboxBatch {
 		],
 		definitions: definitionsOf(core, runs),
 		runs,
-		jobs: [...jobs],
+		jobs,
 		attempts,
 		artifacts:
 			finished.length === 0
@@ -129,6 +128,12 @@ export function acknowledgeBatch(core: Core, batch: OutboxBatch): void {
 			);
 			core.hints.mayHaveDeadRows = core.sql.all("SELECT 1 FROM outbox_dead LIMIT 1").length > 0;
 		}
+		if (batch.sentTransitions.length > 0) {
+			core.sql.all(
+				"DELETE FROM transitions WHERE (run_id, rev) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))",
+				JSON.stringify(batch.sentTransitions),
+			);
+		}
 		if (batch.sent.length === 0) return;
 		const sent = JSON.stringify(batch.sent);
 		const done = core.sql.all<{ run_id: string }>(
@@ -142,10 +147,6 @@ export function acknowledgeBatch(core: Core, batch: OutboxBatch): void {
 				sent,
 			);
 		}
-		core.sql.all(
-			"DELETE FROM transitions WHERE (run_id, rev) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?))",
-			JSON.stringify(batch.sentTransitions),
-		);
 		evictDone(
 			core,
 			done.map(({ run_id }) => run_id),

@@ -19,9 +19,6 @@ export function pipelineOf(core: Core, run: { definition: string }): ResolvedPip
 
 /** The definition of a job in its pipeline. */
 export function definitionOf(core: Core, job: JobRow): ResolvedJob {
-	const known = core.definitionsOfRuns.get(job.run_id);
-	const definition =
-		known ?? (core.sql.all<{ definition: string }>("SELECT definition FROM runs WHERE id = ?", job.run_id)[0]?.definition as string);
-	if (known === undefined) core.definitionsOfRuns.set(job.run_id, definition);
+	const definition = core.rows.peek("runs", job.run_id)?.definition as string;
 	return pipelineOf(core, { definition }).jobs[job.position] as ResolvedJob;
 }

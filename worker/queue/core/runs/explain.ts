@@ -6,7 +6,7 @@ import { outsideRestriction } from "../agents/restrictions.ts";
 import type { Core } from "../core.ts";
 import { capacityOf, mayYetFit, unmetBy, type Wanted } from "../leases/offers.ts";
 import { pauseOf } from "../leases/pause.ts";
-import { type AgentRow, findJob, findRun, type JobRow, type RunRow } from "../rows.ts";
+import { type AgentRow, allAgents, findJob, findRun, type JobRow, jobsOf, type RunRow } from "../rows.ts";
 import { groupName, isGroupFull, jobsHolding, runsHolding } from "./groups.ts";
 import { ancestorsOf } from "./readiness.ts";
 
@@ -28,10 +28,6 @@ export function explainJob(core: Core, jobId: string): Explanation | null {
 		retry_at: retryAt === null ? null : new Date(retryAt).toISOString(),
 		agents,
 	};
-}
-
-function allAgents(core: Core): AgentRow[] {
-	return core.sql.all<AgentRow>("SELECT * FROM agents ORDER BY name");
 }
 
 function wantedBy(job: Pick<JobRow, "runs_on">, { project, is_trusted }: RunRow): Wanted {
@@ -163,13 +159,11 @@ function reasonsOf(core: Core, wanted: Wanted, agents: readonly AgentRow[]): str
 export function unmetForever(core: Core, runId: string): string[] {
 	const run = findRun(core, runId);
 	if (!run) return [];
-	const wishes = core.sql.all<{ runs_on: string; names: string; n: number }>(
-		`SELECT runs_on, min(name) AS names, count(*) AS n FROM jobs WHERE run_id = ? AND finished_at IS NULL GROUP BY runs_on ORDER BY min(position) LIMIT 50`,
-		runId,
-	);
+	const open = jobsOf(core, runId).filter(({ finished_at }) => finished_at === null);
 	const agents = allAgents(core);
-	return wishes
-		.map((wish) => ({ ...wish, wanted: wantedBy(wish, run) }))
+	return [...Map.groupBy(open, ({ runs_on }) => runs_on)]
+		.slice(0, 50)
+		.map(([runs_on, jobs]) => ({ names: jobs[0]?.name, n: jobs.length, wanted: wantedBy({ runs_on }, run) }))
 		.filter(({ wanted }) => agents.every((agent) => unmetBy(core, agent, wanted) !== null && !mayYetFit(agent, wanted)))
 		.slice(0, 10)
 		.map(({ wanted, names, n }) => {
