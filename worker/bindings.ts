@@ -104,6 +104,14 @@ export interface Submitted {
 	notices: string[];
 }
 
+/** Many submissions. Those with the same pipeline share it. */
+export interface Batch {
+	/** The pipelines by their digests. */
+	pipelines: Record<string, Submit["pipeline"]>;
+	runs: Pick<Submit, "runId" | "definition" | "project" | "idempotency">[];
+	shared: Pick<Submit, "trigger" | "commit" | "origin" | "rerun">;
+}
+
 export interface JobRows {
 	job: JobRow;
 	attempts: AttemptRow[];
@@ -142,6 +150,8 @@ export interface Dispatcher extends Rpc.DurableObjectBranded {
 
 	/** @see submitRun */
 	submit(submit: Submit): Promise<Result<Submitted>>;
+	/** @see submitRuns */
+	submitAll(batch: Batch): Promise<Result<{ accepted: { runId: string; isReplay: boolean }[]; notices: string[] }>>;
 	cancelRun(runId: string, actor: string): Promise<Result<RunRows>>;
 	cancelJob(jobId: string, actor: string): Promise<Result<JobRows>>;
 	/** Approves a job. @see approveJob */

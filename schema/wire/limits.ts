@@ -8,6 +8,9 @@ export const MAX_PIPELINE_BYTES = 10 * MIB;
 /** The largest resolved pipeline of one run. */
 export const MAX_RESOLVED_BYTES = 512 * KIB;
 export const MAX_JOBS = 1000;
+/** The runs of a batch submission, and the jobs of all of them. */
+export const MAX_BATCH_RUNS = 1000;
+export const MAX_BATCH_JOBS = 5000;
 export const MAX_STEPS = 200;
 export const MAX_YAML_ALIASES = 100;
 /**

@@ -154,6 +154,22 @@ export const submittedRun = run.extend({
 });
 export type SubmittedRun = z.infer<typeof submittedRun>;
 
+/** The answer to a batch of submissions. */
+export const submittedBatch = z.object({
+	/** The runs, in the order of the lines. */
+	items: z.array(
+		z.object({
+			id: z.string(),
+			url: z.string(),
+			/** Whether the run of this Idempotency-Key was submitted before. */
+			is_replay: z.boolean(),
+		}),
+	),
+	/** Unmet requirements that keep jobs from starting: a sentence each. */
+	notices: z.array(z.string()),
+});
+export type SubmittedBatch = z.infer<typeof submittedBatch>;
+
 /** A run in a list: without its jobs. */
 export const runSummary = run.omit({ jobs: true });
 export type RunSummary = z.infer<typeof runSummary>;

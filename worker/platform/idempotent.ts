@@ -61,6 +61,7 @@ export const IS_IDEMPOTENT: Readonly<Record<DispatcherMethod, boolean>> = {
 	prepareStop: true,
 	// Carry an id, a number or a digest that identifies the second call.
 	submit: true,
+	submitAll: true,
 	submitDelivered: true,
 	compare: true,
 	addSchedule: true,

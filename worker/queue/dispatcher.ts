@@ -8,7 +8,7 @@ import type { Finish, Hello, PinnedCommit, Poll, Renew } from "../../schema/wire
 import type { Explanation } from "../../schema/wire/resources.ts";
 import type { ScheduleRequest } from "../../schema/wire/schedules.ts";
 import { type AttemptState, isTerminal, type Reason } from "../../schema/wire/states.ts";
-import type { Dispatcher, Environment, JobRows, PollResult, QueueHealth, Submitted } from "../bindings.ts";
+import type { Batch, Dispatcher, Environment, JobRows, PollResult, QueueHealth, Submitted } from "../bindings.ts";
 import { logShardOf } from "../platform/log_shard.ts";
 import { errorFields, log, setLogLevel } from "../platform/logger.ts";
 import { type Result, resultOf } from "../platform/result.ts";
@@ -89,7 +89,7 @@ import { findAttempt, findOffer, findRun, type RunRow } from "./core/rows.ts";
 import { type Approver, approveJob, approveRun, declineJob, declineRun } from "./core/runs/approvals.ts";
 import { cancelJobById, cancelRun } from "./core/runs/cancel.ts";
 import { explainJob, explainQueued, unmetForever } from "./core/runs/explain.ts";
-import { type Submit, submitRun } from "./core/runs/submit.ts";
+import { type Submit, submitRun, submitRuns } from "./core/runs/submit.ts";
 import { prepareStop, recordOpening, sweep } from "./core/sweep.ts";
 import { nextDue } from "./core/timers.ts";
 import { durableSql } from "./durable_sql.ts";
@@ -100,6 +100,9 @@ import { AgentPolls } from "./offers.ts";
 import { PlannedStop } from "./planned_stop.ts";
 import { OutboxRelay } from "./relay.ts";
 import { ChangeWaiters } from "./waiters.ts";
+
+/** How many notices the answer to a batch has. */
+const MAX_NOTICES = 10;
 
 /**
  * The Durable Object around the queue of one team. The core decides and writes without an `await`.
@@ -187,6 +190,18 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 
 	async submit(submit: Submit): Promise<Result<Submitted>> {
 		return this.#submit((core) => submitRun(core, submit, () => this.#assertRoom()));
+	}
+
+	async submitAll({
+		pipelines,
+		runs,
+		shared,
+	}: Batch): Promise<Result<{ accepted: { runId: string; isReplay: boolean }[]; notices: string[] }>> {
+		return this.#command((core) => {
+			const submits = runs.map((run) => ({ ...shared, ...run, pipeline: pipelines[run.definition] as Submit["pipeline"] }));
+			const accepted = submitRuns(core, submits, () => this.#assertRoom());
+			return { accepted, notices: [...new Set(accepted.flatMap(({ runId }) => unmetForever(core, runId)))].slice(0, MAX_NOTICES) };
+		});
 	}
 
 	async cancelRun(runId: string, actor: string): Promise<Result<RunRows>> {

@@ -20,6 +20,7 @@ import { requireRun } from "../record/require.ts";
 import { listRuns } from "../record/runs.ts";
 import { listEvents } from "../record/transitions.ts";
 import { missingSecrets } from "../secrets/service.ts";
+import { submitBatch } from "./batch.ts";
 import { followRun } from "./follow_run.ts";
 import { answerSubmitted, deleteFinishedRun, idempotencyOf } from "./service.ts";
 import { readSubmission } from "./submission.ts";
@@ -177,6 +178,18 @@ export const runRoutes = [
 		},
 		query: SUBMIT,
 		handle: submit,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/runs/batch",
+		allow: ["user", "host"],
+		description: {
+			summary: "Submit up to 1,000 runs at once: all are accepted, or none",
+			headers: { "Idempotency-Key": "repeated with the same content, it answers with the same runs for a day" },
+			content: { "application/x-ndjson": "a submission in JSON on each line, as for POST /api/v1/runs" },
+			answers: { 201: resources.submittedBatch },
+		},
+		handle: submitBatch,
 	}),
 	route({
 		method: "GET",

@@ -37,16 +37,23 @@ async function readPlain(request: Request, environment: Environment, team: strin
 		const repository = await repositoryFor(environment, team, repositoryOf(checked));
 		return resolve(checked, repository, bytes.byteLength);
 	}
-	const text = utf8(bytes, "The body");
+	return resolveText(utf8(bytes, "The body"), isJson, environment, team);
+}
+
+/**
+ * The submission in a text. Recent texts are not resolved again.
+ * @throws ApiError `malformed`, `validation_failed`, `unavailable`
+ */
+export async function resolveText(text: string, isJson: boolean, environment: Environment, team: string): Promise<ResolvedSubmission> {
 	const known = findResolved(text, isJson);
 	if (known) {
 		const repository = await repositoryFor(environment, team, known.repositoryOf);
 		if (isSameRepository(repository, known.repository)) return known.submission;
 	}
-	const checked = await withTurn(checkingText(text, isJson), bytes.byteLength);
+	const checked = await withTurn(checkingText(text, isJson), text.length);
 	const repository = await repositoryFor(environment, team, repositoryOf(checked));
-	const submission = await resolve(checked, repository, bytes.byteLength);
-	storeResolved(text, isJson, { submission, repositoryOf: repositoryOf(checked), repository });
+	const submission = await resolve(checked, repository, text.length);
+	if (text.length <= MAX_STORED_TEXT) storeResolved(text, isJson, { submission, repositoryOf: repositoryOf(checked), repository });
 	return submission;
 }
 

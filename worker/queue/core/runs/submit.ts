@@ -79,6 +79,11 @@ export function submitRun(core: Core, submit: Submit, checkRoom: () => void = ()
 	return command(core, () => acceptOnce(core, submit, checkRoom), submit.trigger.actor);
 }
 
+/** Accepts many runs, or none of them. @see submitRun */
+export function submitRuns(core: Core, submits: readonly Submit[], checkRoom: () => void): { runId: string; isReplay: boolean }[] {
+	return command(core, () => submits.map((submit) => acceptOnce(core, submit, checkRoom)), submits[0]?.trigger.actor);
+}
+
 /** Like `submitRun`. Call it inside a command. */
 export function acceptOnce(core: Core, submit: Submit, checkRoom: () => void): { runId: string; isReplay: boolean } {
 	const known = knownRun(core, submit);
