@@ -25,6 +25,7 @@ const ATTEMPTS = `${CORE}/leases/attempts.ts`;
 const BEGIN = `${CORE}/runs/begin.ts`;
 const ENDINGS = `${CORE}/runs/endings.ts`;
 const GROUPS = `${CORE}/runs/groups.ts`;
+const HELD_LOGS = `${CORE}/leases/held_logs.ts`;
 const OFFERS = `${CORE}/leases/offers.ts`;
 const OUTBOX = `${CORE}/record/outbox.ts`;
 const POLLS = `${CORE}/leases/polls.ts`;
@@ -60,6 +61,25 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		foundAs: [GAP, RECORD, "what was over has changed", LEFT, "the record shows a finished run with something unfinished"],
 		seed: 30,
 		isRare: true,
+	},
+	{
+		name: "a late copy that shortens the history",
+		file: RECORD_STATEMENTS,
+		in: "recordStatements",
+		sql: " WHERE length(excluded.list) > length(transitions.list)",
+		planted: "",
+		foundAs: [GAP],
+		seed: 4,
+		isRare: true,
+	},
+	{
+		name: "a pack whose logs begin at the same place",
+		file: HELD_LOGS,
+		in: "nextPack",
+		sound: "$content.set($part, $offset)",
+		planted: "$content.set($part, 0)",
+		foundAs: [LOG],
+		seed: 1,
 	},
 	{
 		name: "an old renewal that counts",
@@ -181,7 +201,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sql: "(run_id, rev) IN (SELECT value ->> 'run_id', value ->> 'rev'",
 		planted: "run_id IN (SELECT value ->> 'run_id'",
 		foundAs: [RECORD, LEFT],
-		seed: 2,
+		seed: 0,
 	},
 	{
 		name: "a cancel that moves the lease clock",
@@ -263,12 +283,12 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 	{
 		name: "a seal forgotten",
 		file: ENDINGS,
-		in: "endAttempt",
+		in: "storeLog",
 		sound: "addEffect($core, $attempt, $effect);",
 		planted: `const effect = $effect;
 			if (effect.declaredBytes !== null) addEffect($core, $attempt, effect);`,
 		foundAs: ["a log is sealed by nobody", NO_REST],
-		seed: 2,
+		seed: 0,
 	},
 	{
 		name: "a job that starts before its needs are met",
@@ -305,7 +325,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "Math.min($free - $offers, $slots - $held - $offers)",
 		planted: "Math.min($free, $slots - $held)",
 		foundAs: [OFFER],
-		seed: 9,
+		seed: 3,
 	},
 	{
 		name: "a retry too many",
@@ -360,7 +380,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "$succeeded || $mayFail",
 		planted: "$succeeded",
 		foundAs: [DIFFERS],
-		seed: 9,
+		seed: 1,
 	},
 	{
 		name: "variants that go on when one has failed",

@@ -13,8 +13,14 @@ const MAX_JSON_BYTES = 800_000;
 export function recordStatements(db: D1Database, batch: OutboxBatch): D1PreparedStatement[] {
 	return [
 		...upsert(db, definitions, batch.definitions, ["digest"]),
-		// A repeat may have more transitions than D1 has.
-		...upsert(db, transitions, batch.transitions, ["run_id", "rev"], "DO UPDATE SET list = excluded.list"),
+		// A repeat may have more transitions than D1 has, or come late and have fewer.
+		...upsert(
+			db,
+			transitions,
+			batch.transitions,
+			["run_id", "rev"],
+			"DO UPDATE SET list = excluded.list WHERE length(excluded.list) > length(transitions.list)",
+		),
 		...upsert(db, artifacts, batch.artifacts, ["attempt_id", "path"]),
 		...upsert(db, attempts, batch.attempts, ["id"]),
 		...upsert(db, jobs, batch.jobs, ["id"]),
