@@ -9,7 +9,7 @@ import { bytesRow, IS_FLOOR, latencyRow, onceRow, type Row, shareOf, timesFloor,
 import { onTarget, type Target } from "./target.ts";
 import { elapsed, type Timing, timing } from "./timing.ts";
 
-const PARTS = 8;
+const PARTS = 32;
 const BYTES = PARTS * PART_BYTES;
 const SIZE = `${BYTES / MIB} MiB`;
 const NAME = "artifact.bin";
@@ -34,7 +34,7 @@ export const artifacts: Part = {
 			const rows = [
 				timingRow("GET /healthz, one at a time", floor, IS_FLOOR),
 				bytesRow(`cat of ${SIZE} through a pipe`, BYTES, bytesFloor.pipe, IS_FLOOR),
-				bytesRow(`cp of a file of ${SIZE}`, BYTES, bytesFloor.copy, IS_FLOOR),
+				bytesRow(`cp and fsync of a file of ${SIZE}`, BYTES, bytesFloor.copy, IS_FLOOR),
 				row(`${SIZE} up: plan, parts, finish`, up.value.ms),
 				...probeRows(up.value.probes),
 				row(`${SIZE} down`, down.value.ms),
