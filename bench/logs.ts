@@ -33,6 +33,7 @@ export const logs: Part = {
 			const ingested = await watchMemory(target, "log ingest", () => ingest(attempts));
 			const archived = await watchMemory(target, "archiving of logs", () => elapsed(() => archive(target, attempts)));
 			const { total, patches } = ingested.value;
+			const whole = total + archived.value;
 			const rows = [
 				timingRow("GET /healthz, one at a time", floor, IS_FLOOR),
 				latencyRow("PATCH of a line → its follower has it (SSE)", lines, timesFloor(lines, floor)),
@@ -41,6 +42,7 @@ export const logs: Part = {
 				bytesRow(`ingest of ${SIZE}, by ${ATTEMPTS} attempts at once`, BYTES, total, shareOf(total, bytesFloor.copy, "cp")),
 				latencyRow("  of it one PATCH of 1 MiB", patches, timesFloor(patches, floor)),
 				bytesRow("finish → all logs are archived", BYTES, archived.value, shareOf(archived.value, bytesFloor.copy, "cp")),
+				bytesRow("ingest until all logs are archived", BYTES, whole, shareOf(whole, bytesFloor.copy, "cp")),
 			];
 			return { rows, memory: [...ingested.memory, ...archived.memory] };
 		}),
