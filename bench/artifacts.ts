@@ -9,14 +9,17 @@ import { bytesRow, IS_FLOOR, latencyRow, onceRow, type Row, shareOf, timesFloor,
 import { onTarget, type Target } from "./target.ts";
 import { elapsed, type Timing, timing } from "./timing.ts";
 
-const PARTS = 8;
+const PARTS = 32;
 const BYTES = PARTS * PART_BYTES;
 const SIZE = `${BYTES / MIB} MiB`;
 const NAME = "artifact.bin";
 /** Requests of others meanwhile: the cheapest one, and one that reads stored data. */
 const PROBES = ["/healthz", "/api/v1/runs"] as const;
 
-/** How fast artifacts go up and down, and how long other requests wait meanwhile. */
+/**
+ * How fast artifacts go up and down: first alone, then with other requests, which share the CPU, and
+ * how long those wait.
+ */
 export const artifacts: Part = {
 	title: "Artifacts",
 	measure: (folder) =>
@@ -24,26 +27,38 @@ export const artifacts: Part = {
 			const floor = await trivialRequest(target);
 			const bytesFloor = await byteFloors(folder, BYTES);
 			const file = randomFile();
-			const { agents } = await joinAgents(target, "artifacts", 1);
-			const attempt = await BenchAttempt.begin(agents[0] as BenchAgent);
-			const up = await watchMemory(target, `${SIZE} up`, () => besideProbes(target, () => upload(target, attempt, file)));
-			const down = await watchMemory(target, `${SIZE} down`, () => besideProbes(target, () => download(target, attempt.jobId)));
+			const { agents } = await joinAgents(target, "artifacts", 2);
+			const [attempt, second] = await Promise.all([begin(agents[0]), begin(agents[1])]);
+			const up = await watchMemory(target, `${SIZE} up`, () => elapsed(() => upload(target, attempt, file)));
+			let firstByte = Number.NaN;
+			const getFile = async () => {
+				firstByte = await download(target, attempt.jobId);
+			};
+			const down = await watchMemory(target, `${SIZE} down`, () => elapsed(getFile));
+			const upBeside = await besideProbes(target, () => upload(target, second, file));
+			const downBeside = await besideProbes(target, () => download(target, second.jobId));
 			const row = (what: string, ms: number) => bytesRow(what, BYTES, ms, shareOf(ms, bytesFloor.copy, "cp"));
 			const probeRows = (probes: readonly Timing[]) =>
 				probes.map((one, index): Row => latencyRow(`  meanwhile GET ${PROBES[index]}, one at a time`, one, timesFloor(one, floor)));
 			const rows = [
 				timingRow("GET /healthz, one at a time", floor, IS_FLOOR),
 				bytesRow(`cat of ${SIZE} through a pipe`, BYTES, bytesFloor.pipe, IS_FLOOR),
-				bytesRow(`cp of a file of ${SIZE}`, BYTES, bytesFloor.copy, IS_FLOOR),
-				row(`${SIZE} up: plan, parts, finish`, up.value.ms),
-				...probeRows(up.value.probes),
-				row(`${SIZE} down`, down.value.ms),
-				onceRow("  of it GET → its first byte", down.value.value, timesFloor({ p50: down.value.value }, floor)),
-				...probeRows(down.value.probes),
+				bytesRow(`cp and fsync of a file of ${SIZE}`, BYTES, bytesFloor.copy, IS_FLOOR),
+				row(`${SIZE} up: plan, parts, finish`, up.value),
+				row(`${SIZE} down`, down.value),
+				onceRow("  of it GET → its first byte", firstByte, timesFloor({ p50: firstByte }, floor)),
+				row(`${SIZE} up, with other requests`, upBeside.ms),
+				...probeRows(upBeside.probes),
+				row(`${SIZE} down, with other requests`, downBeside.ms),
+				...probeRows(downBeside.probes),
 			];
 			return { rows, memory: [...up.memory, ...down.memory] };
 		}),
 };
+
+function begin(agent: BenchAgent | undefined): Promise<BenchAttempt> {
+	return BenchAttempt.begin(agent as BenchAgent);
+}
 
 /** A file that repeats one part. */
 interface RepeatedFile {
@@ -87,7 +102,7 @@ async function download(target: Target, jobId: string): Promise<number> {
 }
 
 /** How long an action takes, and meanwhile each probe in turn. */
-async function besideProbes<Value>(target: Target, action: () => Promise<Value>): Promise<{ value: Value; ms: number; probes: Timing[] }> {
+async function besideProbes(target: Target, action: () => Promise<unknown>): Promise<{ ms: number; probes: Timing[] }> {
 	let isOver = false;
 	const started = performance.now();
 	const acting = action().finally(() => {
@@ -98,5 +113,6 @@ async function besideProbes<Value>(target: Target, action: () => Promise<Value>)
 		for (const [index, address] of PROBES.entries()) samples[index]?.push(await elapsed(() => target.get(address)));
 	}
 	const ms = performance.now() - started;
-	return { value: await acting, ms, probes: samples.map((one) => timing(one, ms)) };
+	await acting;
+	return { ms, probes: samples.map((one) => timing(one, ms)) };
 }

@@ -37,7 +37,8 @@ export interface ByteFloors {
 }
 
 /**
- * The time to pass this many bytes from one process to another, and to copy a file of that size.
+ * The time to pass this many bytes from one process to another, and to copy a file of that size,
+ * until its bytes are on the disk.
  */
 export async function byteFloors(folder: string, bytes: number): Promise<ByteFloors> {
 	const file = path.join(folder, "floor");
@@ -45,11 +46,20 @@ export async function byteFloors(folder: string, bytes: number): Promise<ByteFlo
 	await writeRandom(file, bytes);
 	const pipe = await repeated(COPIES, () => run("sh", ["-c", 'cat "$1" | cat >/dev/null', "sh", file]));
 	const copied = await repeated(COPIES, async () => {
-		await run("cp", [file, copy]);
+		await rm(copy, { force: true });
+		await run("cp", [...(process.platform === "linux" ? ["--reflink=never"] : []), file, copy]);
+		await synced(copy);
 	});
 	await rm(file);
 	await rm(copy);
 	return { pipe: pipe.p50, copy: copied.p50 };
+}
+
+/** Waits until the bytes of a file are on the disk. */
+async function synced(file: string): Promise<void> {
+	const handle = await open(file);
+	await handle.sync();
+	await handle.close();
 }
 
 async function writeRandom(file: string, bytes: number): Promise<void> {

@@ -15,3 +15,6 @@ interface Crypto {
 interface SubtleCrypto {
 	timingSafeEqual(a: ArrayBuffer | ArrayBufferView, b: ArrayBuffer | ArrayBufferView): boolean;
 }
+interface ReadableStreamBYOBReader {
+	read<View extends ArrayBufferView>(view: View, options: { min: number }): Promise<ReadableStreamReadResult<View>>;
+}

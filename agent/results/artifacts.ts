@@ -1,21 +1,15 @@
 import type { FileHandle } from "node:fs/promises";
-import {
-	MAX_ARTIFACT_PATH_BYTES,
-	MAX_ARTIFACTS_PER_JOB,
-	MAX_UPLOADS_PER_REQUEST,
-	PART_BYTES,
-	SINGLE_PART_BYTES,
-} from "../../schema/wire/limits.ts";
+import { MAX_ARTIFACT_PATH_BYTES, MAX_ARTIFACTS_PER_JOB, MAX_UPLOADS_PER_REQUEST } from "../../schema/wire/limits.ts";
 import { innerPathError, OWN_ARTIFACTS, shownPath } from "../../schema/wire/paths.ts";
 import { type ArtifactUploads, type Assignment, artifactUploads, type FinishBody, partAnswer } from "../../schema/wire/protocol.ts";
 import type { ArtifactKind } from "../../schema/wire/resources.ts";
 import { ConfinedFileError } from "../files/confined_file_error.ts";
 import type { ConfinedFolder } from "../files/confined_folder.ts";
-import { newSha256 } from "../files/hashing.ts";
 import type { Masker } from "../log/masker.ts";
 import type { FileCoordinator } from "../transport/client.ts";
 import { untilAnswered } from "../transport/retry.ts";
 import { severalAtOnce } from "./concurrently.ts";
+import { digestsOf } from "./file_digests.ts";
 import { findFiles, type LeftOut } from "./find_files.ts";
 
 /** Files cannot be saved. The message says which and why. */
@@ -31,6 +25,8 @@ export interface Found {
 	file: string;
 	size: number;
 	sha256: string;
+	/** The sha256 of each part; empty for a file that is uploaded whole. */
+	parts: string[];
 	executable: boolean;
 	kind: ArtifactKind;
 	/** The entry of `artifacts.save` that matches it; null for a plain pattern. */
@@ -127,19 +123,11 @@ async function readFound(workspace: ConfinedFolder, name: string, path: string, 
 	}
 	try {
 		const { size, mode } = await file.stat();
-		const sha256 = await digestOf(file, { start: 0, end: size - 1 });
-		return { path, folder: workspace, file: name, size, sha256, executable: (mode & 0o100) !== 0, kind: "file", entry };
+		const digests = await digestsOf(file, size);
+		return { path, folder: workspace, file: name, size, ...digests, executable: (mode & 0o100) !== 0, kind: "file", entry };
 	} finally {
 		await file.close();
 	}
-}
-
-/** The digest of a part of a file, `end` included. The handle stays open. */
-async function digestOf(file: FileHandle, range: { start: number; end: number }): Promise<string> {
-	const hash = newSha256();
-	if (range.end < range.start) return hash.digest("hex");
-	for await (const chunk of file.createReadStream({ ...range, autoClose: false })) hash.update(chunk as Buffer);
-	return hash.digest("hex");
 }
 
 /** Uploads files, each part with its sha256. */
@@ -147,47 +135,30 @@ export async function uploadArtifacts(upload: Upload, files: readonly Found[]): 
 	const manifest: Manifest = [];
 	for (let at = 0; at < files.length; at += MAX_UPLOADS_PER_REQUEST) {
 		const slice = files.slice(at, at + MAX_UPLOADS_PER_REQUEST);
-		const parts = new Map<Found, string[]>();
-		for (const file of slice) parts.set(file, await partDigests(file));
-		const { files: uploads } = await requestUploads(upload, slice, parts);
+		const { files: uploads } = await requestUploads(upload, slice);
 		const uploaded: Manifest = [];
 		await severalAtOnce(slice, AT_ONCE, async (file, index) => {
-			uploaded[index] = await uploadFile(upload, file, uploads[index] as FileUpload, parts.get(file) as string[]);
+			uploaded[index] = await uploadFile(upload, file, uploads[index] as FileUpload);
 		});
 		manifest.push(...uploaded);
 	}
 	return manifest;
 }
 
-/** The sha256 of each part of a large file; empty for a file that is uploaded whole. */
-async function partDigests({ folder, file, size }: Found): Promise<string[]> {
-	if (size <= SINGLE_PART_BYTES) return [];
-	const handle = await folder.file(file);
-	try {
-		const digests: string[] = [];
-		for (let start = 0; start < size; start += PART_BYTES) {
-			digests.push(await digestOf(handle, { start, end: Math.min(start + PART_BYTES, size) - 1 }));
-		}
-		return digests;
-	} finally {
-		await handle.close();
-	}
-}
-
-async function uploadFile(upload: Upload, file: Found, { key, parts }: FileUpload, digests: readonly string[]): Promise<Manifest[number]> {
-	for (const [index, part] of parts.entries()) await putPart(upload, file, part, digests[index] ?? file.sha256);
+async function uploadFile(upload: Upload, file: Found, { key, parts }: FileUpload): Promise<Manifest[number]> {
+	for (const [index, part] of parts.entries()) await putPart(upload, file, part, file.parts[index] ?? file.sha256);
 	const { path, size, sha256, executable, kind, entry } = file;
 	return { path, size, sha256, executable, kind, key, ...(entry === null ? {} : { entry }) };
 }
 
-function requestUploads({ client, attempt, signal }: Upload, files: readonly Found[], parts: ReadonlyMap<Found, string[]>) {
+function requestUploads({ client, attempt, signal }: Upload, files: readonly Found[]) {
 	return untilAnswered(
 		() =>
 			client.fetch(artifactUploads, {
 				method: "POST",
 				path: `/api/v1/attempts/${attempt.id}/artifacts`,
 				token: attempt.token,
-				json: { files: files.map((file) => ({ path: file.path, size: file.size, sha256: file.sha256, parts: parts.get(file) })) },
+				json: { files: files.map(({ path, size, sha256, parts }) => ({ path, size, sha256, parts })) },
 				signal,
 			}),
 		signal,

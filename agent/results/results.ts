@@ -177,5 +177,6 @@ function artifactError(error: Error): JobError {
 async function ownFile(folderPath: string, folder: ConfinedFolder, kind: "summary" | "tests", file: string, text: string): Promise<Found> {
 	const bytes = Buffer.from(text);
 	await writeFile(path.join(folderPath, file), bytes, { mode: 0o600 });
-	return { path: ownArtifactPath(kind), folder, file, size: bytes.byteLength, sha256: sha256(bytes), executable: false, kind, entry: null };
+	const digests = { sha256: sha256(bytes), parts: [] };
+	return { path: ownArtifactPath(kind), folder, file, size: bytes.byteLength, ...digests, executable: false, kind, entry: null };
 }

@@ -1,5 +1,7 @@
 import { createHash, randomBytes } from "node:crypto";
+import { readdirSync } from "node:fs";
 import { request as httpRequest } from "node:http";
+import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { ArtifactUploads, Offer } from "../../schema/wire/protocol.ts";
 import type { Artifact, Job, Run } from "../../schema/wire/resources.ts";
@@ -113,7 +115,7 @@ test("a write that began before another one and ends after the finish changes no
 });
 
 /** An upload of which all is sent but the last byte, until it is ended. */
-function stalledPut(url: URL, bytes: Buffer): { end(): Promise<void> } {
+function stalledPut(url: URL, bytes: Buffer): { end(): Promise<void>; cut(): Promise<void> } {
 	const headers = { "Content-Length": String(bytes.length), "X-Content-SHA256": sha256(bytes) };
 	const asked = httpRequest(url, { method: "PUT", headers });
 	const answered = new Promise<void>((resolve, reject) => {
@@ -122,11 +124,42 @@ function stalledPut(url: URL, bytes: Buffer): { end(): Promise<void> } {
 	});
 	asked.write(bytes.subarray(0, -1));
 	return {
+		cut: async () => {
+			asked.destroy();
+			await answered.catch(() => undefined);
+		},
 		end: async () => {
 			asked.end(bytes.subarray(-1));
 			await answered;
 		},
 	};
+}
+
+test("an upload that is cut, or has other bytes, leaves no file behind", async () => {
+	const { offer } = await started();
+	const bytes = randomBytes(3_000_000);
+	const [upload] = (await uploadsOf(offer, [{ path: "a.bin", size: bytes.length, sha256: sha256(bytes) }])) as [
+		ArtifactUploads["files"][0],
+	];
+	const url = upload.parts[0]?.url as string;
+	const before = blobs();
+	const stalled = stalledPut(new URL(url, coordinator.url), bytes);
+	await eventually(async () => blobs().length > before.length, "the file of the upload");
+	await stalled.cut();
+	await eventually(async () => blobs().length === before.length, "the end of the file of the cut upload");
+	const other = Buffer.from(bytes);
+	other[0] = (other[0] as number) ^ 1;
+	expect(await put(url, other, sha256(bytes))).toBe(422);
+	await eventually(async () => blobs().length === before.length, "the end of the file with other bytes");
+	expect(await put(url, bytes)).toBe(201);
+	expect(blobs().length).toBe(before.length + 1);
+	expect((await agent.attempt(offer, "POST", "finish", result())).status).toBe(200);
+});
+
+/** The files of R2 objects, those that are being written included. */
+function blobs(): string[] {
+	const entries = readdirSync(coordinator.data, { recursive: true, withFileTypes: true });
+	return entries.filter((entry) => entry.isFile() && path.basename(entry.parentPath) === "blobs").map(({ name }) => name);
 }
 
 test("the sha256 of a file in parts is that of the whole file, or the result is rejected", async () => {

@@ -78,10 +78,14 @@ export async function readBytes(request: Request, limit: number): Promise<Uint8A
 	const chunks: Uint8Array[] = [];
 	let size = 0;
 	await whileReading(request, async () => {
-		for await (const chunk of body) {
-			size += chunk.byteLength;
+		// A read costs the same time for every size; a default reader reads 4 kB.
+		const reader = body.getReader({ mode: "byob" });
+		for (;;) {
+			const { done, value } = await reader.read(new Uint8Array(SMALL_BYTES), { min: SMALL_BYTES });
+			if (done || !value) break;
+			size += value.byteLength;
 			if (size > limit) throw bodyTooLarge(limit);
-			chunks.push(chunk);
+			chunks.push(value);
 		}
 	});
 	return chunks.length === 1 ? (chunks[0] as Uint8Array) : joined(chunks);
