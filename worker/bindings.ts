@@ -289,6 +289,8 @@ export interface Dispatcher extends Rpc.DurableObjectBranded {
 	discoveryOf(lease: LeaseClaims): Promise<Result<{ discovery: Discovery; run: RunRow } | null>>;
 	/** Whether an attempt is live. A LogShard asks about an open log without news. */
 	isAttemptLive(attemptId: string): Promise<boolean>;
+	/** Whether an attempt is live, for a LogShard in which its log begins. */
+	beginsLog(attemptId: string): Promise<boolean>;
 	/** Records the location of an attempt's log. */
 	logArchived(attemptId: string, log: ArchivedLogNote): Promise<void>;
 }
@@ -335,7 +337,10 @@ export interface LogShard extends Rpc.DurableObjectBranded {
 	lineIndex(attemptId: string): Promise<LineIndex | null>;
 	/** Bytes from `offset` on. At the end of a live log, waits up to `holdMs` for more. */
 	read(attemptId: string, offset: number, holdMs: number): Promise<LogChunk>;
-	/** The log of this attempt came with its result: readers who wait for it are answered. */
+	/**
+	 * The log of this attempt came with its result: readers who wait for it are answered, and nothing
+	 * more is accepted.
+	 */
 	sendReadersOn(attemptId: string): Promise<void>;
 	/**
 	 * Closes a log: it accepts only declared bytes that are still to come.

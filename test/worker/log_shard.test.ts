@@ -8,12 +8,14 @@ const bytes = (text: string) => new TextEncoder().encode(text);
 const owner = { team: "default" };
 
 let count = 0;
-function fresh(): { id: string; shard: DurableObjectStub<LogShard>; request: (declaredBytes: number | null) => LogClose } {
+/** A shard with the open log of an attempt. */
+async function fresh(): Promise<{ id: string; shard: DurableObjectStub<LogShard>; request: (declaredBytes: number | null) => LogClose }> {
 	count += 1;
 	const id = `att_${count}`;
+	const shard = env.LOG_SHARD.getByName("log:test");
+	await runInDurableObject(shard, (_, { storage }) => void new LogStore(storage).open(id, owner.team, Date.now()));
 	return {
-		id,
-		shard: env.LOG_SHARD.getByName("log:test"),
+		...{ id, shard },
 		request: (declaredBytes) => ({ attemptId: id, team: "default", leaseId: "lease", runId: "run", jobId: "job", declaredBytes }),
 	};
 }
@@ -30,8 +32,23 @@ async function archived(shard: DurableObjectStub<LogShard>, id: string): Promise
 }
 
 describe("a log", () => {
+	test("begins only while its attempt is live", async () => {
+		const shard = env.LOG_SHARD.getByName("log:test");
+		expect(await shard.append("att_nobody_knows", owner, 0, bytes("x"))).toEqual({ outcome: "closed" });
+		expect(await shard.putSteps("att_nobody_knows", owner, [])).toEqual({ isClosed: true });
+	});
+
+	test("that came with its result takes nothing more", async () => {
+		const { id, shard } = await fresh();
+		await shard.putSteps(id, owner, []);
+		await shard.sendReadersOn(id);
+		expect(await shard.putSteps(id, owner, [])).toEqual({ isClosed: true });
+		expect(await shard.append(id, owner, 0, bytes("x"))).toEqual({ outcome: "closed" });
+		expect((await shard.read(id, 0, 60_000)).isElsewhere).toBe(true);
+	});
+
 	test("takes bytes at exactly its end, however they are cut, and gives out any part of them", async () => {
-		const { id, shard } = fresh();
+		const { id, shard } = await fresh();
 		const whole = crypto.getRandomValues(new Uint8Array(60_000));
 		let at = 0;
 		for (let size = 1; at < whole.byteLength; size = (size * 7) % 9_973) {
@@ -48,7 +65,7 @@ describe("a log", () => {
 	});
 
 	test("of an earlier version keeps its bytes and its state under the new names", async () => {
-		const { id, shard } = fresh();
+		const { id, shard } = await fresh();
 		await shard.append(id, owner, 0, bytes("kept\n"));
 		await runInDurableObject(shard, (_, { storage }) => {
 			for (const statement of [
@@ -65,14 +82,14 @@ describe("a log", () => {
 	});
 
 	test("wakes a reader that waits at its end", async () => {
-		const { id, shard } = fresh();
+		const { id, shard } = await fresh();
 		const waiting = shard.read(id, 0, 10_000);
 		await shard.append(id, owner, 0, bytes("now"));
 		expect(new TextDecoder().decode((await waiting).bytes)).toBe("now");
 	});
 
 	test("goes to R2 whole when it is closed, takes no more bytes, and leaves only a tombstone", async () => {
-		const { id, shard, request } = fresh();
+		const { id, shard, request } = await fresh();
 		const text = "line\n".repeat(300_000);
 		await shard.append(id, owner, 0, bytes(text.slice(0, 900_000)));
 		await shard.append(id, owner, 900_000, bytes(text.slice(900_000)));
@@ -92,7 +109,7 @@ describe("a log", () => {
 	});
 
 	test("waits for bytes that were declared, and only for those", async () => {
-		const { id, shard, request } = fresh();
+		const { id, shard, request } = await fresh();
 		await shard.append(id, owner, 0, bytes("first"));
 		await shard.close(request(10));
 		expect(await shard.append(id, owner, 5, bytes("too much"))).toEqual({ outcome: "closed" });
@@ -103,7 +120,7 @@ describe("a log", () => {
 	});
 
 	test("without a byte needs no object", async () => {
-		const { id, shard, request } = fresh();
+		const { id, shard, request } = await fresh();
 		await shard.close(request(0));
 		expect(await archived(shard, id)).toBeNull();
 	});

@@ -57,7 +57,8 @@ export class LogShard extends DurableObject<Environment> implements LogShardRpc 
 
 	/** Appends bytes at exactly the end of the log. */
 	async append(attemptId: string, owner: { team: string }, offset: number, bytes: Uint8Array): Promise<AppendResult> {
-		const log = this.#store.find(attemptId) ?? this.#store.open(attemptId, owner.team, Date.now());
+		const log = await this.#openLog(attemptId, owner.team);
+		if (!log) return { outcome: "closed" };
 		const isLateButDeclared =
 			log.state === "closed" && !isComplete(log) && log.declared !== null && offset + bytes.byteLength <= log.declared;
 		if (log.state !== "open" && !isLateButDeclared) return { outcome: "closed" };
@@ -69,15 +70,26 @@ export class LogShard extends DurableObject<Environment> implements LogShardRpc 
 		return { outcome: "appended", offset: offset + bytes.byteLength };
 	}
 
+	/** The log of an attempt; opened, if the attempt is live and has none yet. */
+	async #openLog(attemptId: string, team: string): Promise<LogRow | null> {
+		const known = this.#store.find(attemptId);
+		if (known) return known;
+		if (!(await this.env.DISPATCHER.getByName(`team:${team}`).beginsLog(attemptId))) return null;
+		// Another request may have opened it meanwhile.
+		return this.#store.find(attemptId) ?? this.#store.open(attemptId, team, Date.now());
+	}
+
 	async sendReadersOn(attemptId: string): Promise<void> {
 		this.#elsewhere.set(attemptId, true);
+		if (this.#store.find(attemptId)?.state === "open") this.#store.markArchived(attemptId, { ...EMPTY_OBJECT, now: Date.now() });
 		this.#wakeReaders(attemptId);
+		this.#arm();
 	}
 
 	/** Records the progress of the steps. The result of the attempt repeats them, for D1. */
 	async putSteps(attemptId: string, owner: { team: string }, steps: Step[]): Promise<{ isClosed: boolean }> {
-		const log = this.#store.find(attemptId) ?? this.#store.open(attemptId, owner.team, Date.now());
-		if (log.state !== "open") return { isClosed: true };
+		const log = await this.#openLog(attemptId, owner.team);
+		if (log?.state !== "open") return { isClosed: true };
 		this.#store.putSteps(attemptId, steps);
 		this.#wakeReaders(attemptId);
 		return { isClosed: false };

@@ -41,6 +41,7 @@ export const IS_IDEMPOTENT: Readonly<Record<DispatcherMethod, boolean>> = {
 	downloadsFor: true,
 	discoveryOf: true,
 	isAttemptLive: true,
+	beginsLog: true,
 	health: true,
 	// Set a state; the second call finds it set.
 	prepare: true,

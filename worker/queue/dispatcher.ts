@@ -1,4 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
+import { LRUCache } from "lru-cache";
 import type { ArtifactRow, EventRow } from "../../schema/database/tables.ts";
 import type { Discovery } from "../../schema/pipeline/resolve/resolved.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
@@ -101,6 +102,7 @@ import { PlannedStop } from "./planned_stop.ts";
 import { OutboxRelay } from "./relay.ts";
 import { ChangeWaiters } from "./waiters.ts";
 
+const MAX_BEGUN_LOGS = 10_000;
 /** How many notices the answer to a batch has. */
 const MAX_NOTICES = 10;
 
@@ -118,6 +120,8 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 	readonly #changes: ChangeWaiters;
 	readonly #watchers: LogWatchers;
 	readonly #stop: PlannedStop;
+	/** Attempts of which a shard has something. */
+	readonly #begunLogs = new LRUCache<string, true>({ max: MAX_BEGUN_LOGS });
 	readonly #polls: AgentPolls;
 	/** Why new runs are rejected; null while the disk has room. */
 	#diskError: string | null = null;
@@ -519,6 +523,12 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 		return attempt === undefined ? findOffer(this.#core, attemptId) !== undefined : !isTerminal(attempt.state);
 	}
 
+	async beginsLog(attemptId: string): Promise<boolean> {
+		const isLive = await this.isAttemptLive(attemptId);
+		if (isLive) this.#begunLogs.set(attemptId, true);
+		return isLive;
+	}
+
 	async logArchived(attemptId: string, log: ArchivedLogNote): Promise<void> {
 		this.#command((core) => logArchived(core, attemptId, log));
 	}
@@ -573,11 +583,15 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 		this.#arm();
 	}
 
-	/** Wakes the readers who wait in a shard for a log that came with its result. */
+	/**
+	 * Tells the shard of a log that came with its result, if something of the attempt is there or
+	 * somebody waits there. After a restart the first is not known; the shard then finds out itself.
+	 */
 	#sendReadersOn(): void {
 		const { logsElsewhere } = this.#core.hints;
 		for (const attemptId of logsElsewhere) {
-			const attempt = this.#watchers.has(attemptId) ? findAttempt(this.#core, attemptId) : undefined;
+			if (!this.#begunLogs.delete(attemptId) && !this.#watchers.has(attemptId)) continue;
+			const attempt = findAttempt(this.#core, attemptId);
 			if (!attempt) continue;
 			void logShardOf(this.env, attempt.shard)
 				.sendReadersOn(attemptId)
