@@ -29,17 +29,20 @@ export const lives: Part = {
 		}),
 };
 
-/** Jobs are queued first; then the agents take and end them. */
-async function livesOf(target: Target, workers: number, floor: Timing): Promise<Row[]> {
-	const label = `lives-${workers}`;
+/**
+ * Jobs are queued first; then the agents take and end them.
+ * @returns the rates of both, beside the floor
+ */
+export async function livesOf(target: Target, workers: number, floor: Timing, count = JOBS, name = "lives"): Promise<Row[]> {
+	const label = `${name}-${workers}`;
 	const registrationToken = await newRegistrationToken(target, workers);
 	const agents = await Promise.all(
 		Array.from({ length: workers }, (_, index) => BenchAgent.join(target, registrationToken, `${label}-${index}`, label)),
 	);
 	await submitAll(target, label, WARM_UP);
 	await takeAll(agents, WARM_UP);
-	const submitted = await submitAll(target, label, JOBS);
-	const ended = await takeAll(agents, JOBS);
+	const submitted = await submitAll(target, label, count);
+	const ended = await takeAll(agents, count);
 	return [
 		timingRow(`submit, ${SUBMITTERS} at a time`, submitted, shareOf(floor.rate, submitted.rate, "its rate")),
 		timingRow(`take and end a queued job, ${workers} agents`, ended, shareOf(floor.rate, ended.rate, "its rate")),

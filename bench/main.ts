@@ -3,7 +3,11 @@ import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { artifacts } from "./artifacts.ts";
+import { batches } from "./batches.ts";
 import { boot } from "./boot.ts";
+import { costs } from "./costs.ts";
+import { endurance } from "./endurance.ts";
+import { history } from "./history.ts";
 import { hostile } from "./hostile.ts";
 import { jobs } from "./jobs.ts";
 import { lives } from "./lives.ts";
@@ -13,6 +17,7 @@ import { comparedRow, readSaved, record, type Saved, save } from "./saved.ts";
 import { starts } from "./starts.ts";
 import { MEMORY_COLUMNS, printTable, type Row, TIMING_COLUMNS } from "./table.ts";
 import { waitingAgents } from "./waiting_agents.ts";
+import { watchers } from "./watchers.ts";
 
 /**
  * `npm run bench` measures the speed on this machine. Each number stands beside its floor: the
@@ -21,9 +26,12 @@ import { waitingAgents } from "./waiting_agents.ts";
  * life shows in. `--save FILE` keeps the rows, and `--compare FILE` prints the ratios to them.
  */
 
-const PARTS: Record<string, Part> = { boot, starts, jobs, lives, logs, artifacts, waiting: waitingAgents, hostile };
+const PARTS: Record<string, Part> = {
+	...{ boot, starts, jobs, lives, batches, costs, endurance, history, logs, artifacts },
+	...{ waiting: waitingAgents, watchers, hostile },
+};
 /** About a minute. */
-const SHORT: readonly string[] = ["starts", "jobs", "lives"];
+const SHORT: readonly string[] = ["starts", "jobs", "lives", "batches", "costs"];
 const OPTIONS = {
 	only: { type: "string" },
 	short: { type: "boolean", default: false },

@@ -53,6 +53,11 @@ export function shareOf(ms: number, floorMs: number, name: string): string {
 	return `1/${factor.toFixed(factor < 10 ? 1 : 0)} of ${name}`;
 }
 
+/** A row of a count. */
+export function countRow(what: string, count: number, beside: string): Row {
+	return [what, count.toFixed(count < 10 ? 1 : 0), "", "", beside];
+}
+
 export function megabytes(bytes: number): string {
 	const value = bytes / 1e6;
 	return `${value.toFixed(Math.abs(value) < 10 ? 1 : 0)} MB`;

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import path from "node:path";
+import { createInterface } from "node:readline";
 import { Agent, type Dispatcher, request } from "undici";
 
 const PROGRAM = path.resolve(import.meta.dirname, "../dist/cli/main.js");
@@ -23,6 +24,8 @@ interface Call {
 export class Target {
 	readonly url: string;
 	readonly #process: ChildProcess;
+	/** Called with each line that the coordinator logs, if that is not shown. */
+	onLogged: (line: string) => void = () => undefined;
 
 	private constructor(url: string, child: ChildProcess) {
 		this.url = url;
@@ -42,7 +45,9 @@ export class Target {
 			});
 			child.once("exit", () => reject(new Error(`The coordinator did not start:\n${text}`)));
 		});
-		return new Target(url, child);
+		const target = new Target(url, child);
+		if (child.stderr) createInterface(child.stderr).on("line", (line) => target.onLogged(line));
+		return target;
 	}
 
 	/** The host process; workerd is its child. */
@@ -98,13 +103,13 @@ export async function onTarget<Value>(data: string, args: readonly string[], mea
 
 /**
  * Starts the process and does not wait for it. Its logged errors are shown, because they spoil the
- * figures; the lines of an agent beside it are not. Leases are long: the agents of the bench do not
+ * figures; the lines of an agent beside it are not. With another log level they are for `onLogged`. Leases are long: the agents of the bench do not
  * renew theirs.
  */
 export function spawnCoordinator(data: string, args: readonly string[]): ChildProcess {
 	return spawn(process.execPath, [PROGRAM, "serve", "--data", data, "--log-level", "error", "--lease-ttl", "1h", ...args], {
 		env: { ...process.env, WINDLASS_ADMIN_TOKEN: ADMIN_TOKEN },
-		stdio: ["ignore", "pipe", args.includes("--no-agent") ? "inherit" : "ignore"],
+		stdio: ["ignore", "pipe", args.includes("--log-level") ? "pipe" : args.includes("--no-agent") ? "inherit" : "ignore"],
 	});
 }
 

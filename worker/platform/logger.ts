@@ -16,6 +16,11 @@ export function setLogLevel(level: string): void {
 	least = LOG_LEVELS.find((known) => known === level) ?? "info";
 }
 
+/** Whether lines of the level trace are written: some cost work to gather. */
+export function isTraced(): boolean {
+	return isLogged("trace", least);
+}
+
 const WRITERS: Record<LogLevel, (line: string) => void> = {
 	error: (line) => console.error(line),
 	warn: (line) => console.warn(line),

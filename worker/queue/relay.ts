@@ -72,14 +72,17 @@ export class OutboxRelay {
 	async #send(batch: OutboxBatch): Promise<void> {
 		try {
 			const statements = recordStatements(this.#db, batch);
-			if (statements.length > 0) await withDeadline(this.#db.batch(statements), DEADLINE_MS, "D1");
+			const results = statements.length === 0 ? [] : await withDeadline(this.#db.batch(statements), DEADLINE_MS, "D1");
+			log("trace", "recorded", () => ({
+				...{ rows: batch.entries.length, runs: batch.runs.map(({ id }) => id) },
+				rows_written: results.reduce((sum, { meta }) => sum + (meta?.rows_written ?? 0), 0),
+			}));
 		} catch (error) {
 			if (!isRowError(error)) throw error;
 			await this.#halve(batch, error);
 			return;
 		}
 		acknowledgeBatch(this.#core, batch);
-		log("trace", "recorded", { rows: batch.entries.length, runs: batch.runs.map(({ id }) => id) });
 	}
 
 	/** Narrows a rejected batch down to the run, then to the row. */
