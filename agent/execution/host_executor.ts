@@ -14,10 +14,10 @@ export class HostExecutor implements StepExecutor {
 	readonly #steps: string;
 	readonly #processes: AttemptProcesses;
 	readonly #cgroup: Cgroup | null;
-	/** A process for the first step; null once a step has started. */
+	/** A shell for the first step; null once a step has started. */
 	#starter: Starter | null;
 
-	/** @param starter a process for the first step; null: each step starts its own */
+	/** @param starter a shell for the first step; null: each step starts its own process */
 	constructor(folder: string, workspace: string, processes: AttemptProcesses, starter: Starter | null) {
 		const { steps, output, summary, temporary, home, credentials } = attemptPaths(folder);
 		this.paths = { workspace, output, summary, temporary, home, credentials };
@@ -42,15 +42,13 @@ export class HostExecutor implements StepExecutor {
 	}
 
 	/**
-	 * A process for the first step. It enters the workspace by its path, so nothing of the job may
+	 * A shell for the first step. It enters the workspace by its path, so nothing of the job may
 	 * have run that could replace it.
 	 */
 	#takeStarter(workingDirectory: string | null, env: Readonly<Record<string, string>>): Starter | null {
 		const starter = this.#starter;
 		this.#starter = null;
-		if (starter?.isWaiting && workingDirectory === null && starter.canSet(env)) return starter;
-		void starter?.drop();
-		return null;
+		return starter?.isWaiting && workingDirectory === null && starter.canSet(env) ? starter : null;
 	}
 
 	async #openFolder(workingDirectory: string): Promise<ConfinedFolder> {

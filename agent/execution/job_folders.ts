@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import path from "node:path";
 import type { Offering } from "../../schema/pipeline/validate/requirements.ts";
@@ -6,9 +5,8 @@ import type { Assignment } from "../../schema/wire/protocol.ts";
 import { sha256 } from "../files/hashing.ts";
 import { removeFolder } from "../files/remove_folder.ts";
 import { SpoolBudget } from "../log/spool_budget.ts";
-import { log } from "../logger.ts";
 import type { Cgroups } from "../processes/cgroup.ts";
-import { Starter } from "../processes/starter.ts";
+import { Starters } from "../processes/starters.ts";
 import type { Job, JobFactory } from "../protocol/job.ts";
 import type { FileCoordinator } from "../transport/client.ts";
 import { CONTAINER_LEFT } from "./containers/docker.ts";
@@ -38,14 +36,11 @@ export interface JobFoldersParts {
 export class JobFolders implements JobFactory {
 	readonly #parts: JobFoldersParts;
 	readonly #budget: SpoolBudget;
-	/** Processes that wait for the first steps of the next jobs. */
-	readonly #starters: Starter[] = [];
-	/** How many of them are to wait. */
-	#wanted = 0;
-	#filling: NodeJS.Timeout | undefined;
+	readonly #starters: Starters;
 
 	constructor(parts: JobFoldersParts) {
 		this.#parts = parts;
+		this.#starters = new Starters(parts.cgroups);
 		this.#budget = new SpoolBudget(parts.options.spoolLimit);
 	}
 
@@ -54,52 +49,26 @@ export class JobFolders implements JobFactory {
 	 * left.
 	 */
 	prepareAhead(slots: number): void {
-		this.#wanted = Math.min(2 * slots + SPARE, MOST_AHEAD);
-		this.#fill();
-	}
-
-	#fill(): void {
-		const { cgroups } = this.#parts;
-		try {
-			while (cgroups && this.#starters.length < this.#wanted) this.#starters.push(Starter.prepare(cgroups.create(`ready-${randomUUID()}`)));
-		} catch (error) {
-			// The next jobs start their steps without one.
-			log("warn", `The agent cannot prepare processes for the next jobs: ${(error as Error).message}`);
-		}
-	}
-
-	/**
-	 * While a process joins a group, the kernel starts and ends no other one, so a running job would
-	 * wait. Many that join together take no longer than one. So all are replaced at once: when none
-	 * is left, or when the agent is idle.
-	 */
-	#fillLater(): void {
-		clearTimeout(this.#filling);
-		if (this.#starters.length === 0) this.#fill();
-		else this.#filling = setTimeout(() => this.#fill(), IDLE_MS).unref();
-	}
-
-	/** A waiting process for a job that can use it. */
-	#takeStarter({ container }: Assignment): Starter | null {
-		if (container) return null;
-		for (let starter = this.#starters.shift(); starter; starter = this.#starters.shift()) {
-			if (starter.isWaiting) return starter;
-			starter.cgroup.remove();
-		}
-		return null;
+		this.#starters.prepareAhead(slots);
 	}
 
 	/** Ends what was prepared ahead. */
 	async close(): Promise<void> {
-		this.#wanted = 0;
-		clearTimeout(this.#filling);
-		await Promise.all(this.#starters.splice(0).map(remove));
+		await this.#starters.close();
 	}
 
 	async prepare(assignment: Assignment, token: string, { intervals, clock }: Parameters<JobFactory["prepare"]>[2]): Promise<Job> {
 		const { options, folders, client, cgroups, offering } = this.#parts;
-		clearTimeout(this.#filling);
-		const starter = this.#takeStarter(assignment);
+		const starter = assignment.container ? null : this.#starters.take();
+		const cgroup = starter?.cgroup ?? cgroups?.create(assignment.attempt_id) ?? null;
+		let hasLeft = false;
+		const leaveCgroup = async () => {
+			if (hasLeft) return;
+			hasLeft = true;
+			// An untrusted job may have changed the shell, such as its limits.
+			if (starter) await this.#starters.giveBack(starter, !isUntrusted(assignment));
+			else cgroup?.remove();
+		};
 		const passed = isUntrusted(assignment) ? [] : options.passEnv;
 		try {
 			return JobRun.prepare({
@@ -109,8 +78,9 @@ export class JobFolders implements JobFactory {
 				containerEnvironment: inheritedInContainers(process.env, passed),
 				checkoutEnvironment: inheritedEnvironment(process.env, options.passEnv),
 				mirrors: folders.mirrorsFolder,
-				cgroup: starter?.cgroup ?? cgroups?.create(assignment.attempt_id) ?? null,
+				cgroup,
 				starter,
+				leaveCgroup,
 				client,
 				token,
 				killGraceMs: intervals.kill_grace_ms,
@@ -123,7 +93,7 @@ export class JobFolders implements JobFactory {
 				registryCredentials: options.registryCredentials,
 			});
 		} catch (error) {
-			if (starter) await remove(starter);
+			await leaveCgroup();
 			throw error;
 		}
 	}
@@ -131,21 +101,8 @@ export class JobFolders implements JobFactory {
 	async remove(attemptId: string): Promise<void> {
 		const folder = this.#parts.folders.jobFolder(attemptId);
 		if (!existsSync(path.join(folder, CONTAINER_LEFT))) await removeFolder(folder);
-		this.#fillLater();
 	}
 }
-
-/** Ends a process that no job will use, and removes its group. */
-async function remove(starter: Starter): Promise<void> {
-	await starter.drop();
-	starter.cgroup.remove();
-}
-
-/** More jobs than this hardly begin within a moment. */
-const MOST_AHEAD = 8;
-const SPARE = 2;
-/** No job has ended for so long: the next one hardly comes at once. */
-const IDLE_MS = 100;
 
 const LABEL_DIGITS = 20;
 

@@ -104,7 +104,7 @@ export class JobRun implements Job {
 
 	/** Runs the job to its end. Never throws: every error becomes part of the result. */
 	async run(): Promise<JobResult> {
-		const { context, spool, steps, masker, stop, processes } = this.#job;
+		const { context, spool, steps, masker, stop } = this.#job;
 		const timeoutMs = context.assignment.timeout_ms;
 		const timeout = setTimeout(() => {
 			void spool.writeLine(`:: the job exceeded its timeout of ${formatDuration(timeoutMs)}`);
@@ -114,7 +114,6 @@ export class JobRun implements Job {
 		let results = NO_RESULTS;
 		try {
 			outcome = await this.#runSteps();
-			await context.starter?.drop();
 			// Processes in the background would still write to the files that are collected now.
 			if (stop.reason === null) await stop.endAll();
 			if (stop.reason === null) ({ outcome, results } = await this.#collect(outcome));
@@ -124,7 +123,7 @@ export class JobRun implements Job {
 		clearTimeout(timeout);
 		await stop.ended();
 		await this.#source?.close();
-		processes.cgroup?.remove();
+		await context.leaveCgroup();
 		this.isOver = true;
 		steps.skipOpen();
 		await spool.endLine();
@@ -136,10 +135,9 @@ export class JobRun implements Job {
 	}
 
 	async close(): Promise<void> {
-		const { context, processes, spool } = this.#job;
-		// It still waits where the job did not run.
-		await context.starter?.drop();
-		processes.cgroup?.remove();
+		const { context, spool } = this.#job;
+		// The job has not left it where it did not run.
+		await context.leaveCgroup();
 		await spool.delete();
 	}
 

@@ -47,6 +47,7 @@ export async function runAttempt(
 	const assignment = assignmentOf(host, settled);
 	const folder = path.join(host.folder, assignment.attempt_id);
 	await mkdir(folder, { recursive: true, mode: 0o700 });
+	const cgroup = host.cgroups?.create(assignment.attempt_id) ?? null;
 	const run = await JobRun.prepare({
 		assignment,
 		folder,
@@ -54,8 +55,9 @@ export async function runAttempt(
 		containerEnvironment: inheritedInContainers(process.env, []),
 		checkoutEnvironment: inheritedEnvironment(process.env, []),
 		mirrors: path.join(host.folder, "mirrors"),
-		cgroup: host.cgroups?.create(assignment.attempt_id) ?? null,
+		cgroup,
 		starter: null,
+		leaveCgroup: async () => cgroup?.remove(),
 		client: host.coordinator,
 		token: "local",
 		killGraceMs: KILL_GRACE_MS,
