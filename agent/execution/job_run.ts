@@ -66,7 +66,8 @@ export class JobRun implements Job {
 		const { steps: scripts, own, emptyHome, temporary, home, files, output, summary } = attemptPaths(context.folder);
 		mkdirSync(context.folder, { recursive: true, mode: 0o700 });
 		const needed = [...(assignment.source ? [emptyHome] : []), ...(assignment.container ? [home] : [])];
-		for (const folder of [workspaceFolder, files, own, temporary, ...needed]) mkdirSync(folder, { mode: 0o700 });
+		if (assignment.source || assignment.container || assignment.steps.some((step) => step.build)) needed.push(own);
+		for (const folder of [workspaceFolder, files, temporary, ...needed]) mkdirSync(folder, { mode: 0o700 });
 		mkdirSync(scripts, { mode: assignment.container ? 0o755 : 0o700 });
 		for (const file of [output, summary]) writeFileSync(file, "", { mode: 0o600 });
 		const workspace = realpathSync.native(workspaceFolder);

@@ -125,9 +125,9 @@ export class LogSegments {
 		await this.removeFrom(0);
 	}
 
-	async #remove({ size, file }: Segment): Promise<void> {
+	async #remove({ size, file, memory }: Segment): Promise<void> {
 		this.#onSize(-size);
-		await rm(file, { force: true });
+		if (memory === null) await rm(file, { force: true });
 	}
 
 	async #close(): Promise<void> {
