@@ -13,6 +13,7 @@ import { CONTAINER_LEFT } from "./containers/docker.ts";
 import type { RegistryCredentials } from "./containers/registries.ts";
 import type { ContainerLimits } from "./containers/run_options.ts";
 import { inheritedEnvironment, inheritedInContainers } from "./environment.ts";
+import type { JobContext } from "./job_context.ts";
 import { JobRun } from "./job_run.ts";
 import { isUntrusted } from "./untrusted_jobs.ts";
 
@@ -37,10 +38,18 @@ export class JobFolders implements JobFactory {
 	readonly #parts: JobFoldersParts;
 	readonly #budget: SpoolBudget;
 	readonly #starters: Starters;
+	/** The variables that jobs inherit: the agent's own do not change. */
+	readonly #trusted: Inherited;
+	readonly #untrusted: Inherited;
+	readonly #containerLabel: string;
 
 	constructor(parts: JobFoldersParts) {
 		this.#parts = parts;
 		this.#starters = new Starters(parts.cgroups);
+		const { passEnv } = parts.options;
+		this.#trusted = inheritedWith(passEnv, passEnv);
+		this.#untrusted = inheritedWith([], passEnv);
+		this.#containerLabel = agentLabel(parts.folders.path);
 		this.#budget = new SpoolBudget(parts.options.spoolLimit);
 	}
 
@@ -69,14 +78,11 @@ export class JobFolders implements JobFactory {
 			if (starter) await this.#starters.giveBack(starter, !isUntrusted(assignment));
 			else cgroup?.remove();
 		};
-		const passed = isUntrusted(assignment) ? [] : options.passEnv;
 		try {
 			return JobRun.prepare({
 				assignment,
 				folder: folders.jobFolder(assignment.attempt_id),
-				environment: inheritedEnvironment(process.env, passed),
-				containerEnvironment: inheritedInContainers(process.env, passed),
-				checkoutEnvironment: inheritedEnvironment(process.env, options.passEnv),
+				...(isUntrusted(assignment) ? this.#untrusted : this.#trusted),
 				mirrors: folders.mirrorsFolder,
 				cgroup,
 				starter,
@@ -88,7 +94,7 @@ export class JobFolders implements JobFactory {
 				maxLogBytes: intervals.log_max_bytes,
 				now: () => clock.now(),
 				offering,
-				containerLabel: agentLabel(folders.path),
+				containerLabel: this.#containerLabel,
 				containerLimits: options,
 				registryCredentials: options.registryCredentials,
 			});
@@ -102,6 +108,17 @@ export class JobFolders implements JobFactory {
 		const folder = this.#parts.folders.jobFolder(attemptId);
 		if (!existsSync(path.join(folder, CONTAINER_LEFT))) await removeFolder(folder);
 	}
+}
+
+type Inherited = Pick<JobContext, "environment" | "containerEnvironment" | "checkoutEnvironment">;
+
+/** @param passed names of further variables for the steps, and for the checkout */
+function inheritedWith(passed: readonly string[], passedToCheckout: readonly string[]): Inherited {
+	return {
+		environment: inheritedEnvironment(process.env, passed),
+		containerEnvironment: inheritedInContainers(process.env, passed),
+		checkoutEnvironment: inheritedEnvironment(process.env, passedToCheckout),
+	};
 }
 
 const LABEL_DIGITS = 20;

@@ -46,14 +46,24 @@ export class Starter {
 		for (const pipe of child.stdio ?? []) pipe?.on("error", () => undefined);
 	}
 
-	static prepare(cgroup: Cgroup): Starter {
+	/** Starts shells that join these groups once all have started: a move keeps others from starting. */
+	static prepare(cgroups: readonly Cgroup[]): Starter[] {
+		const starters = cgroups.map((cgroup) => Starter.#spawn(cgroup));
+		for (const starter of starters) starter.#join();
+		return starters;
+	}
+
+	#join(): void {
+		this.#child.stdin?.write(`echo $$ > ${quoted(this.cgroup.entry)}\ntrap : HUP INT QUIT PIPE ALRM TERM USR1 USR2\n`);
+	}
+
+	static #spawn(cgroup: Cgroup): Starter {
 		const child = spawn("/bin/sh", [], {
 			cwd: "/",
 			env: {},
 			detached: true,
 			stdio: ["pipe", "pipe", "ignore", ...OUTPUTS.map(() => "pipe" as const)],
 		});
-		child.stdin?.write(`echo $$ > ${quoted(cgroup.entry)}\ntrap : HUP INT QUIT PIPE ALRM TERM USR1 USR2\n`);
 		return new Starter(cgroup, child);
 	}
 

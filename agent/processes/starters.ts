@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { log } from "../logger.ts";
-import type { Cgroups } from "./cgroup.ts";
+import type { Cgroup, Cgroups } from "./cgroup.ts";
 import { Starter } from "./starter.ts";
 
 /** More jobs than this hardly begin within a moment. */
@@ -75,8 +75,11 @@ export class Starters {
 
 	#fill(): void {
 		try {
-			while (this.#cgroups && this.#waiting.length + this.#used < 2 * this.#fewest)
-				this.#waiting.push(Starter.prepare(this.#cgroups.create(`ready-${randomUUID()}`)));
+			if (this.#cgroups === null) return;
+			const cgroups: Cgroup[] = [];
+			while (this.#waiting.length + this.#used + cgroups.length < 2 * this.#fewest)
+				cgroups.push(this.#cgroups.create(`ready-${randomUUID()}`));
+			this.#waiting.push(...Starter.prepare(cgroups));
 		} catch (error) {
 			// The next jobs start their steps without one.
 			log("warn", `The agent cannot prepare processes for the next jobs: ${(error as Error).message}`);

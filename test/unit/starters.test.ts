@@ -7,7 +7,7 @@ import { temporaryFolder } from "../support/processes.ts";
 
 /** A starter whose control group is a plain folder. */
 function prepared(): Starter {
-	const starter = Starter.prepare(new Cgroup(temporaryFolder()));
+	const [starter] = Starter.prepare([new Cgroup(temporaryFolder())]) as [Starter];
 	onTestFinished(() => starter.end());
 	return starter;
 }
@@ -24,7 +24,7 @@ async function ran(starter: Starter, script: string, cwd = temporaryFolder()): P
 describe.runIf(process.platform === "linux")("a shell that starts the first steps of jobs", () => {
 	test("joins its group, and starts one step after the other until its pipes are used", async () => {
 		const folder = temporaryFolder();
-		const starter = Starter.prepare(new Cgroup(folder));
+		const [starter] = Starter.prepare([new Cgroup(folder)]) as [Starter];
 		onTestFinished(() => starter.end());
 		const outputs: string[] = [];
 		while (starter.isWaiting) outputs.push((await ran(starter, `echo ${outputs.length}; echo error >&2; exit ${outputs.length}`)).output);
