@@ -5,6 +5,7 @@ export function attemptPaths(folder: string) {
 	const files = path.join(folder, "files");
 	// A job can replace what it can write to by a link, so the agent writes to folders of its own.
 	return {
+		workspace: path.join(folder, "workspace"),
 		steps: path.join(folder, "steps"),
 		own: path.join(folder, "own"),
 		emptyHome: path.join(folder, "empty-home"),

@@ -3,12 +3,12 @@ import path from "node:path";
 import type { Offering } from "../../schema/pipeline/validate/requirements.ts";
 import type { Assignment } from "../../schema/wire/protocol.ts";
 import { sha256 } from "../files/hashing.ts";
-import { removeFolder } from "../files/remove_folder.ts";
 import { SpoolBudget } from "../log/spool_budget.ts";
 import type { Cgroups } from "../processes/cgroup.ts";
 import { Starters } from "../processes/starters.ts";
 import type { Job, JobFactory } from "../protocol/job.ts";
 import type { FileCoordinator } from "../transport/client.ts";
+import { AttemptFolders } from "./attempt_folders.ts";
 import { CONTAINER_LEFT } from "./containers/docker.ts";
 import type { RegistryCredentials } from "./containers/registries.ts";
 import type { ContainerLimits } from "./containers/run_options.ts";
@@ -26,7 +26,7 @@ export interface JobFoldersParts {
 		registryCredentials: Readonly<Record<string, RegistryCredentials>>;
 	};
 	/** Where the agent keeps its files. */
-	folders: { path: string; mirrorsFolder: string; jobFolder(attemptId: string): string };
+	folders: { path: string; mirrorsFolder: string; jobsFolder: string; jobFolder(attemptId: string): string };
 	client: FileCoordinator;
 	cgroups: Cgroups | null;
 	/** The labels and capabilities of this machine at this moment. */
@@ -38,6 +38,7 @@ export class JobFolders implements JobFactory {
 	readonly #parts: JobFoldersParts;
 	readonly #budget: SpoolBudget;
 	readonly #starters: Starters;
+	readonly #folders: AttemptFolders;
 	/** The variables that jobs inherit: the agent's own do not change. */
 	readonly #trusted: Inherited;
 	readonly #untrusted: Inherited;
@@ -46,6 +47,7 @@ export class JobFolders implements JobFactory {
 	constructor(parts: JobFoldersParts) {
 		this.#parts = parts;
 		this.#starters = new Starters(parts.cgroups);
+		this.#folders = new AttemptFolders(parts.folders.jobsFolder);
 		const { passEnv } = parts.options;
 		this.#trusted = inheritedWith(passEnv, passEnv);
 		this.#untrusted = inheritedWith([], passEnv);
@@ -63,7 +65,7 @@ export class JobFolders implements JobFactory {
 
 	/** Ends what was prepared ahead. */
 	async close(): Promise<void> {
-		await this.#starters.close();
+		await Promise.all([this.#starters.close(), this.#folders.close()]);
 	}
 
 	async prepare(assignment: Assignment, token: string, { intervals, clock }: Parameters<JobFactory["prepare"]>[2]): Promise<Job> {
@@ -78,10 +80,12 @@ export class JobFolders implements JobFactory {
 			if (starter) await this.#starters.giveBack(starter, !isUntrusted(assignment));
 			else cgroup?.remove();
 		};
+		const folder = folders.jobFolder(assignment.attempt_id);
 		try {
+			this.#folders.make(folder, assignment);
 			return JobRun.prepare({
 				assignment,
-				folder: folders.jobFolder(assignment.attempt_id),
+				folder,
 				...(isUntrusted(assignment) ? this.#untrusted : this.#trusted),
 				mirrors: folders.mirrorsFolder,
 				cgroup,
@@ -106,7 +110,7 @@ export class JobFolders implements JobFactory {
 
 	async remove(attemptId: string): Promise<void> {
 		const folder = this.#parts.folders.jobFolder(attemptId);
-		if (!existsSync(path.join(folder, CONTAINER_LEFT))) await removeFolder(folder);
+		if (!existsSync(path.join(folder, CONTAINER_LEFT))) await this.#folders.remove(folder);
 	}
 }
 

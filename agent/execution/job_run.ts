@@ -1,4 +1,4 @@
-import { mkdirSync, realpathSync, writeFileSync } from "node:fs";
+import { realpathSync } from "node:fs";
 import path from "node:path";
 import { plainText } from "../../schema/text/ansi.ts";
 import type { DiscoveryResult } from "../../schema/wire/discovery.ts";
@@ -56,21 +56,11 @@ export class JobRun implements Job {
 		this.#steps = new StepRunner(job, (folder) => this.#source?.credentialSettings(folder) ?? [], this.#output);
 	}
 
-	/**
-	 * Makes the folders of an attempt. Nothing here waits for another thread: it is a few entries.
-	 */
+	/** Prepares a job whose folders are made (attempt_folders.ts). */
 	static prepare(context: JobContext): JobRun {
 		const { assignment, cgroup, now } = context;
 		const masker = new Masker(secretsOf(context));
-		const workspaceFolder = path.join(context.folder, "workspace");
-		const { steps: scripts, own, emptyHome, temporary, home, files, output, summary } = attemptPaths(context.folder);
-		mkdirSync(context.folder, { recursive: true, mode: 0o700 });
-		const needed = [...(assignment.source ? [emptyHome] : []), ...(assignment.container ? [home] : [])];
-		if (assignment.source || assignment.container || assignment.steps.some((step) => step.build)) needed.push(own);
-		for (const folder of [workspaceFolder, files, temporary, ...needed]) mkdirSync(folder, { mode: 0o700 });
-		mkdirSync(scripts, { mode: assignment.container ? 0o755 : 0o700 });
-		for (const file of [output, summary]) writeFileSync(file, "", { mode: 0o600 });
-		const workspace = realpathSync.native(workspaceFolder);
+		const workspace = realpathSync.native(attemptPaths(context.folder).workspace);
 		const spool = LogSpool.create(path.join(context.folder, "log"), context.budget, context.maxLogBytes, masker, now);
 		const phases = phasesOf(assignment);
 		const processes = AttemptProcesses.begin(assignment.attempt_id, context.folder, cgroup);
