@@ -66,7 +66,7 @@ async function buildWorker() {
 const LEAN_BUILTINS = {
 	name: "lean-builtins",
 	setup({ onResolve, onLoad }) {
-		onResolve({ filter: /^node:(crypto|https?|tls)$/ }, ({ path }) => ({ path, namespace: "lean" }));
+		onResolve({ filter: /^node:(crypto|http)$/ }, ({ path }) => ({ path, namespace: "lean" }));
 		onLoad({ filter: /.*/, namespace: "lean" }, ({ path }) => ({ contents: `module.exports = process.getBuiltinModule("${path}")` }));
 	},
 };

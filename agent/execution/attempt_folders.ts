@@ -1,9 +1,8 @@
-import { type BigIntStats, lstatSync, mkdirSync, readdirSync, renameSync, rmdirSync, unlinkSync, writeFileSync } from "node:fs";
+import { type BigIntStats, constants, lstatSync, mkdirSync, readdirSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Assignment } from "../../schema/wire/protocol.ts";
 import { removeFolder } from "../files/remove_folder.ts";
 import { attemptPaths } from "./attempt_paths.ts";
-import { isUntrusted } from "./untrusted_jobs.ts";
 
 /** More jobs than this hardly end within a moment. */
 const MOST_SPARE = 8;
@@ -17,6 +16,9 @@ const PLAIN: Readonly<Record<string, readonly string[] | null>> = {
 	"files/output": null,
 	"files/summary": null,
 };
+
+/** The type and the permissions of a folder of the agent. */
+const OWN_FOLDER = constants.S_IFDIR | 0o700;
 
 /** When each of them was changed last, by its path. */
 type Changes = ReadonlyMap<string, bigint>;
@@ -56,7 +58,7 @@ export class AttemptFolders {
 	/** Makes the folders of an attempt, or takes those of an earlier one. */
 	make(folder: string, assignment: Assignment): void {
 		const { source, container, steps } = assignment;
-		const isPlain = !source && !container && !steps.some((step) => step.build) && !isUntrusted(assignment);
+		const isPlain = !source && !container && !steps.some((step) => step.build);
 		const kept = isPlain ? this.#takeSpare(folder) : null;
 		if (kept === null) makeAttemptFolders(folder, assignment);
 		if (isPlain) this.#plain.set(folder, kept ?? changesIn(folder));
@@ -89,10 +91,10 @@ export class AttemptFolders {
 	#keep(folder: string, changes: Changes): boolean {
 		try {
 			if (!isUnchanged(folder, changes)) return false;
+			// The agent itself changes this folder. It is the agent's own, so its permissions count.
 			const { steps } = attemptPaths(folder);
 			for (const script of readdirSync(steps)) unlinkSync(path.join(steps, script));
-			rmdirSync(steps);
-			mkdirSync(steps, { mode: 0o700 });
+			if (lstatSync(steps).mode !== OWN_FOLDER) return false;
 			this.#count += 1;
 			const spare = path.join(this.#folder, `spare-${this.#count}`);
 			this.#spare.push({ folder: spare, changes: moved(folder, spare, changes) });
