@@ -1,4 +1,4 @@
-import { type BigIntStats, constants, lstatSync, mkdirSync, readdirSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
+import { constants, lstatSync, mkdirSync, readdirSync, renameSync, unlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { Assignment } from "../../schema/wire/protocol.ts";
 import { removeFolder } from "../files/remove_folder.ts";
@@ -21,7 +21,7 @@ const PLAIN: Readonly<Record<string, readonly string[] | null>> = {
 const OWN_FOLDER = constants.S_IFDIR | 0o700;
 
 /** When each of them was changed last, by its path. */
-type Changes = ReadonlyMap<string, bigint>;
+type Changes = ReadonlyMap<string, number>;
 
 /**
  * Makes the folders of an attempt. Nothing here waits for another thread: it is a few entries.
@@ -42,7 +42,7 @@ export function makeAttemptFolders(folder: string, { source, container, steps }:
  * to the next one, because a dozen entries take the disk longer than the job. Every change of a file,
  * of its permissions or of its other attributes sets the time of its last change, which nobody can
  * set to a chosen value (inode(7)). The clock of that time is coarse, so the agent looks at the
- * entries, too.
+ * entries once, too.
  */
 export class AttemptFolders {
 	readonly #folder: string;
@@ -80,7 +80,7 @@ export class AttemptFolders {
 		const spare = this.#spare.pop();
 		if (!spare) return null;
 		try {
-			if (isUnchanged(spare.folder, spare.changes)) return moved(spare.folder, folder, spare.changes);
+			if (areUnchanged(spare.folder, spare.changes)) return moved(spare.folder, folder, spare.changes);
 		} catch {
 			// Somebody has removed it.
 		}
@@ -90,10 +90,10 @@ export class AttemptFolders {
 
 	#keep(folder: string, changes: Changes): boolean {
 		try {
-			if (!isUnchanged(folder, changes)) return false;
+			if (!areUnchanged(folder, changes) || !hasOnlyKnown(folder)) return false;
 			// The agent itself changes this folder. It is the agent's own, so its permissions count.
 			const { steps } = attemptPaths(folder);
-			for (const script of readdirSync(steps)) unlinkSync(path.join(steps, script));
+			for (const script of readdirSync(steps)) unlinkSync(`${steps}/${script}`);
 			if (lstatSync(steps).mode !== OWN_FOLDER) return false;
 			this.#count += 1;
 			const spare = path.join(this.#folder, `spare-${this.#count}`);
@@ -108,21 +108,25 @@ export class AttemptFolders {
 /** Moves a folder, which is a change of its own. @returns the changes in it from now on */
 function moved(from: string, to: string, changes: Changes): Changes {
 	renameSync(from, to);
-	return new Map([...changes, [".", statOf(to, ".").ctimeNs]]);
+	return new Map([...changes, [".", changeOf(to, ".")]]);
 }
 
 function changesIn(folder: string): Changes {
-	return new Map(Object.keys(PLAIN).map((name) => [name, statOf(folder, name).ctimeNs]));
+	return new Map(Object.keys(PLAIN).map((name) => [name, changeOf(folder, name)]));
 }
 
-function isUnchanged(folder: string, changes: Changes): boolean {
+function changeOf(folder: string, name: string): number {
+	return lstatSync(`${folder}/${name}`).ctimeMs;
+}
+
+function areUnchanged(folder: string, changes: Changes): boolean {
+	return Object.keys(PLAIN).every((name) => changeOf(folder, name) === changes.get(name));
+}
+
+/** Whether the folder has no other entries, and no content in its files. */
+function hasOnlyKnown(folder: string): boolean {
 	return Object.entries(PLAIN).every(([name, entries]) => {
-		const { ctimeNs, size } = statOf(folder, name);
-		if (ctimeNs !== changes.get(name)) return false;
-		return entries === null ? size === 0n : String(readdirSync(path.join(folder, name)).sort()) === String(entries);
+		const known = `${folder}/${name}`;
+		return entries === null ? lstatSync(known).size === 0 : String(readdirSync(known).sort()) === String(entries);
 	});
-}
-
-function statOf(folder: string, name: string): BigIntStats {
-	return lstatSync(path.join(folder, name), { bigint: true });
 }

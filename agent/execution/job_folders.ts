@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import path from "node:path";
 import type { Offering } from "../../schema/pipeline/validate/requirements.ts";
 import type { Assignment } from "../../schema/wire/protocol.ts";
 import { sha256 } from "../files/hashing.ts";
@@ -110,7 +109,7 @@ export class JobFolders implements JobFactory {
 
 	async remove(attemptId: string): Promise<void> {
 		const folder = this.#parts.folders.jobFolder(attemptId);
-		if (!existsSync(path.join(folder, CONTAINER_LEFT))) await this.#folders.remove(folder);
+		if (!existsSync(`${folder}/${CONTAINER_LEFT}`)) await this.#folders.remove(folder);
 	}
 }
 

@@ -1,5 +1,4 @@
 import { realpathSync } from "node:fs";
-import path from "node:path";
 import { plainText } from "../../schema/text/ansi.ts";
 import type { DiscoveryResult } from "../../schema/wire/discovery.ts";
 import { formatDuration } from "../../schema/wire/duration.ts";
@@ -61,7 +60,7 @@ export class JobRun implements Job {
 		const { assignment, cgroup, now } = context;
 		const masker = new Masker(secretsOf(context));
 		const workspace = realpathSync.native(attemptPaths(context.folder).workspace);
-		const spool = LogSpool.create(path.join(context.folder, "log"), context.budget, context.maxLogBytes, masker, now);
+		const spool = LogSpool.create(`${context.folder}/log`, context.budget, context.maxLogBytes, masker, now);
 		const phases = phasesOf(assignment);
 		const processes = AttemptProcesses.begin(assignment.attempt_id, context.folder, cgroup);
 		const job: JobResources = {

@@ -91,7 +91,7 @@ export class Cgroup {
 
 function pidsIn(folder: string): number[] {
 	try {
-		const own = readFileSync(path.join(folder, "cgroup.procs"), "utf8").split("\n").filter(Boolean).map(Number);
+		const own = readFileSync(`${folder}/cgroup.procs`, "utf8").split("\n").filter(Boolean).map(Number);
 		return hasFolders(folder) ? [...own, ...foldersIn(folder).flatMap((name) => pidsIn(path.join(folder, name)))] : own;
 	} catch {
 		return [];

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { Readable, type Writable } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { logLost } from "../outcome.ts";
-import { sleep } from "../sleep.ts";
+import { atMost } from "../sleep.ts";
 import { CannotStart } from "./cannot_start.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { exitCodeOf } from "./exit_codes.ts";
@@ -117,7 +117,7 @@ function copyOutput(output: Readable, destination: Output): { drained(): Promise
 			const until = performance.now() + DRAIN_MAX_MS;
 			lastDataAt = performance.now();
 			while (!isEnded && (isWriting || (performance.now() < until && performance.now() - lastDataAt < DRAIN_QUIET_MS))) {
-				await Promise.race([done, sleep(DRAIN_QUIET_MS / 2)]);
+				await atMost(DRAIN_QUIET_MS / 2, done);
 				// On a busy machine this process may not have run meanwhile: it reads the pipe
 				// first, then looks at the time.
 				await nextTurn();

@@ -18,9 +18,9 @@ const KEPT_BY_SHELLS: ReadonlySet<string> = new Set([
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /**
- * A shell that starts the first steps of jobs, one job after the other. It waits in a control group
+ * A shell that starts the steps of jobs, one after the other. It waits in a control group
  * of its own: the kernel takes some ten milliseconds to move a process into a group when none was
- * moved of late, and the step of a job begins inside.
+ * moved of late, and a step begins inside.
  *
  * The shell reads scripts from its input. For each it starts a subshell, which becomes the step. As
  * in start_process.ts, it waits for the step and traps the signals that are meant for it. Then it

@@ -8,7 +8,7 @@ const MOST = 16;
 /** No job has ended for so long: the next one hardly comes at once. */
 const IDLE_MS = 100;
 
-/** The shells that wait for the first steps of jobs. */
+/** The shells that wait for the steps of jobs. */
 export class Starters {
 	readonly #cgroups: Cgroups | null;
 	readonly #waiting: Starter[] = [];
