@@ -18,9 +18,9 @@ const KEPT_BY_SHELLS: ReadonlySet<string> = new Set([
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /**
- * A shell that starts the steps of jobs, one after the other. It waits in a control group
- * of its own: the kernel takes some ten milliseconds to move a process into a group when none was
- * moved of late, and a step begins inside.
+ * A shell that starts the steps of jobs, one after the other. It waits in a control group of its
+ * own, so that a step begins inside: the kernel takes some ten milliseconds to move a process into a
+ * group when none was moved of late.
  *
  * The shell reads scripts from its input. For each it starts a subshell, which becomes the step. As
  * in start_process.ts, it waits for the step and traps the signals that are meant for it. Then it
@@ -115,6 +115,8 @@ export class Starter {
 function scriptOf(command: readonly string[], cwd: string, env: Readonly<Record<string, string>>, output: number): string {
 	const exports = Object.entries(env).map(([name, value]) => `export ${name}=${quoted(value)}\n`);
 	const enter = `cd -P -- ${quoted(cwd)} || exit 1\nunset OLDPWD PWD\n`;
-	const become = `exec ${command.map(quoted).join(" ")} </dev/null >&${output} 2>&1 ${CLOSE_OUTPUTS}`;
-	return `(${enter}${exports.join("")}${become})\ncode=$?\nexec ${output}>&-\necho $code\n`;
+	const become = `exec ${command.map(quoted).join(" ")}`;
+	// Busybox keeps its script open for a program whose `exec` has another input.
+	const files = `</dev/null >&${output} 2>&1 ${CLOSE_OUTPUTS}`;
+	return `(${enter}${exports.join("")}${become}) ${files}\ncode=$?\nexec ${output}>&-\necho $code\n`;
 }
