@@ -2,6 +2,7 @@ import { constants, lstatSync, mkdirSync, readdirSync, renameSync, unlinkSync, w
 import path from "node:path";
 import type { Assignment } from "../../schema/wire/protocol.ts";
 import { removeFolder } from "../files/remove_folder.ts";
+import { log } from "../logger.ts";
 import { attemptPaths } from "./attempt_paths.ts";
 
 /** More jobs than this hardly end within a moment. */
@@ -46,13 +47,15 @@ export function makeAttemptFolders(folder: string, { source, container, steps }:
  */
 export class AttemptFolders {
 	readonly #folder: string;
+	readonly #isEmpty: Promise<void>;
 	readonly #plain = new Map<string, Changes>();
 	readonly #spare: { folder: string; changes: Changes }[] = [];
 	#count = 0;
 
-	/** @param folder where the folders of attempts are */
+	/** @param folder where it keeps folders for further attempts: an earlier agent may have left some */
 	constructor(folder: string) {
 		this.#folder = folder;
+		this.#isEmpty = removeFolder(folder).catch((error) => log("warn", `The agent cannot remove ${folder}: ${error}`));
 	}
 
 	/** Makes the folders of an attempt, or takes those of an earlier one. */
@@ -68,12 +71,14 @@ export class AttemptFolders {
 	async remove(folder: string): Promise<void> {
 		const changes = this.#plain.get(folder);
 		this.#plain.delete(folder);
+		await this.#isEmpty;
 		if (changes && this.#spare.length < MOST_SPARE && this.#keep(folder, changes)) return;
 		await removeFolder(folder);
 	}
 
 	async close(): Promise<void> {
-		await Promise.all(this.#spare.splice(0).map(({ folder }) => removeFolder(folder)));
+		await this.#isEmpty;
+		await removeFolder(this.#folder);
 	}
 
 	#takeSpare(folder: string): Changes | null {
@@ -96,7 +101,8 @@ export class AttemptFolders {
 			for (const script of readdirSync(steps)) unlinkSync(`${steps}/${script}`);
 			if (lstatSync(steps).mode !== OWN_FOLDER) return false;
 			this.#count += 1;
-			const spare = path.join(this.#folder, `spare-${this.#count}`);
+			mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+			const spare = path.join(this.#folder, String(this.#count));
 			this.#spare.push({ folder: spare, changes: moved(folder, spare, changes) });
 			return true;
 		} catch {

@@ -25,7 +25,7 @@ export interface JobFoldersParts {
 		registryCredentials: Readonly<Record<string, RegistryCredentials>>;
 	};
 	/** Where the agent keeps its files. */
-	folders: { path: string; mirrorsFolder: string; jobsFolder: string; jobFolder(attemptId: string): string };
+	folders: { path: string; mirrorsFolder: string; spareFolder: string; jobFolder(attemptId: string): string };
 	client: FileCoordinator;
 	cgroups: Cgroups | null;
 	/** The labels and capabilities of this machine at this moment. */
@@ -46,7 +46,7 @@ export class JobFolders implements JobFactory {
 	constructor(parts: JobFoldersParts) {
 		this.#parts = parts;
 		this.#starters = new Starters(parts.cgroups);
-		this.#folders = new AttemptFolders(parts.folders.jobsFolder);
+		this.#folders = new AttemptFolders(parts.folders.spareFolder);
 		const { passEnv } = parts.options;
 		this.#trusted = inheritedWith(passEnv, passEnv);
 		this.#untrusted = inheritedWith([], passEnv);

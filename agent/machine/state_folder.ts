@@ -25,6 +25,8 @@ export class StateFolder implements AgentMemory {
 	readonly path: string;
 	readonly mirrorsFolder: string;
 	readonly jobsFolder: string;
+	/** For the empty folders of ended jobs. */
+	readonly spareFolder: string;
 	readonly #lock: FolderLock;
 	#stored: Stored;
 
@@ -32,6 +34,7 @@ export class StateFolder implements AgentMemory {
 		this.path = folder;
 		this.mirrorsFolder = path.join(folder, "mirrors");
 		this.jobsFolder = path.join(folder, "jobs");
+		this.spareFolder = path.join(folder, "spare");
 		this.#lock = lock;
 		this.#stored = content;
 	}

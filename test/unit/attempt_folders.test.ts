@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, lstatSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
@@ -11,7 +11,8 @@ const PLAIN = { source: null, container: null, steps: [{}] } as unknown as Assig
 describe("the folders of a job that has ended", () => {
 	test("are left to the next job when nothing in them has changed", async () => {
 		const jobs = temporaryFolder();
-		const folders = new AttemptFolders(jobs);
+		const spare = temporaryFolder();
+		const folders = new AttemptFolders(spare);
 		const [first, second] = [path.join(jobs, "first"), path.join(jobs, "second")];
 		folders.make(first, PLAIN);
 		const { ino } = lstatSync(path.join(first, "workspace"));
@@ -21,8 +22,9 @@ describe("the folders of a job that has ended", () => {
 		expect(lstatSync(path.join(second, "workspace")).ino).toBe(ino);
 		expect(readdirSync(second, { recursive: true }).sort()).toEqual(["files", "files/output", "files/summary", "steps", "t", "workspace"]);
 		await folders.remove(second);
-		await folders.close();
 		expect(readdirSync(jobs)).toEqual([]);
+		await folders.close();
+		expect(existsSync(spare)).toBe(false);
 	});
 
 	test.each<[string, (folder: string) => void]>([
@@ -43,31 +45,34 @@ describe("the folders of a job that has ended", () => {
 		["no workspace", (folder) => rmSync(path.join(folder, "workspace"), { recursive: true })],
 	])("are removed after a change: %s", async (_, job) => {
 		const jobs = temporaryFolder();
-		const folders = new AttemptFolders(jobs);
+		const spare = temporaryFolder();
+		const folders = new AttemptFolders(spare);
 		const first = path.join(jobs, "first");
 		folders.make(first, PLAIN);
 		await wait(20);
 		job(first);
 		await folders.remove(first);
-		expect(readdirSync(jobs)).toEqual([]);
+		expect([readdirSync(jobs), existsSync(spare)]).toEqual([[], false]);
 	});
 
 	test("are removed when the job had a source: it may be untrusted", async () => {
 		const jobs = temporaryFolder();
-		const folders = new AttemptFolders(jobs);
+		const spare = temporaryFolder();
+		const folders = new AttemptFolders(spare);
 		folders.make(path.join(jobs, "first"), { ...PLAIN, source: { upload: "src_1" } });
 		await folders.remove(path.join(jobs, "first"));
-		expect(readdirSync(jobs)).toEqual([]);
+		expect([readdirSync(jobs), existsSync(spare)]).toEqual([[], false]);
 	});
 
 	test("are not given to a job when somebody has changed them meanwhile", async () => {
 		const jobs = temporaryFolder();
-		const folders = new AttemptFolders(jobs);
+		const spare = temporaryFolder();
+		const folders = new AttemptFolders(spare);
 		folders.make(path.join(jobs, "first"), PLAIN);
 		await folders.remove(path.join(jobs, "first"));
-		const [spare = ""] = readdirSync(jobs);
+		const [kept = ""] = readdirSync(spare);
 		await wait(20);
-		writeFileSync(path.join(jobs, spare, "workspace/file"), "");
+		writeFileSync(path.join(spare, kept, "workspace/file"), "");
 		folders.make(path.join(jobs, "second"), PLAIN);
 		expect(readdirSync(path.join(jobs, "second/workspace"))).toEqual([]);
 		await folders.close();
