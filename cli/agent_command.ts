@@ -4,6 +4,10 @@ import { log } from "../agent/logger.ts";
 import { readAgentOptions } from "../agent/options.ts";
 import manifest from "../package.json" with { type: "json" };
 import { isStillReadable, ownSecret } from "./own_secrets.ts";
+import { keepNewSpaceSmall, releaseMemory } from "./release_memory.ts";
+
+/** Later than the detection of the machine's tools. */
+const RELEASE_MEMORY_MS = 5_000;
 
 /** `windlass agent`: an agent on this host. */
 export function agentCommand(): Command {
@@ -44,6 +48,8 @@ export function agentCommand(): Command {
 					"warn",
 					"jobs can read the registration token in the variables or arguments of this process; pass it with --token-file or --token -",
 				);
+			keepNewSpaceSmall();
+			setTimeout(releaseMemory, RELEASE_MEMORY_MS).unref();
 			const agent = await Agent.open(options, manifest.version);
 			for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => agent.drain());
 			await agent.run();

@@ -59,6 +59,18 @@ async function buildWorker() {
 	});
 }
 
+/**
+ * `import` of these modules of Node reads every export, and so loads WebSocket with undici, and
+ * WebCrypto: 8 MB.
+ */
+const LEAN_BUILTINS = {
+	name: "lean-builtins",
+	setup({ onResolve, onLoad }) {
+		onResolve({ filter: /^node:(crypto|http)$/ }, ({ path }) => ({ path, namespace: "lean" }));
+		onLoad({ filter: /.*/, namespace: "lean" }, ({ path }) => ({ contents: `module.exports = process.getBuiltinModule("${path}")` }));
+	},
+};
+
 async function buildProgram() {
 	const { build: bundle } = await import("esbuild");
 	const { dependencies } = JSON.parse(await readFile(path.join(root, "package.json"), "utf8"));
@@ -74,6 +86,7 @@ async function buildProgram() {
 		target: "node22",
 		// The part of zod that the program uses: the whole is 95 files.
 		external: Object.keys(dependencies).filter((name) => name !== "zod"),
+		plugins: [LEAN_BUILTINS],
 		sourcemap: true,
 		banner: { js: "#!/usr/bin/env node" },
 		logLevel: "warning",

@@ -1,19 +1,18 @@
-import path from "node:path";
-
-/** The files and folders in the folder of an attempt. */
+/** The files and folders in the folder of an attempt. A job asks several times, so nothing is joined. */
 export function attemptPaths(folder: string) {
-	const files = path.join(folder, "files");
+	const files = `${folder}/files`;
 	// A job can replace what it can write to by a link, so the agent writes to folders of its own.
 	return {
-		steps: path.join(folder, "steps"),
-		own: path.join(folder, "own"),
-		emptyHome: path.join(folder, "empty-home"),
+		workspace: `${folder}/workspace`,
+		steps: `${folder}/steps`,
+		own: `${folder}/own`,
+		emptyHome: `${folder}/empty-home`,
 		// A short name: the path of a socket in it has at most 107 bytes (unix(7)).
-		temporary: path.join(folder, "t"),
-		home: path.join(folder, "home"),
-		credentials: path.join(folder, "credentials"),
+		temporary: `${folder}/t`,
+		home: `${folder}/home`,
+		credentials: `${folder}/credentials`,
 		files,
-		output: path.join(files, "output"),
-		summary: path.join(files, "summary"),
+		output: `${files}/output`,
+		summary: `${files}/summary`,
 	};
 }

@@ -1,4 +1,4 @@
-import path from "node:path";
+import { accessSync, constants } from "node:fs";
 import type { ConfinedFolder } from "../files/confined_folder.ts";
 import type { AttemptProcesses } from "../processes/attempt_processes.ts";
 import type { Cgroup } from "../processes/cgroup.ts";
@@ -8,16 +8,24 @@ import { attemptPaths } from "./attempt_paths.ts";
 import { type ExecutorPaths, enterWorkspace, openStepFolder, openWorkspace, type StepExecutor, type StepScript } from "./step_executor.ts";
 import { startScript } from "./step_shell.ts";
 
+function canEnter(folder: string): boolean {
+	try {
+		accessSync(folder, constants.X_OK);
+		return true;
+	} catch {
+		return false;
+	}
+}
+
 /** Runs steps as processes on the agent's machine. */
 export class HostExecutor implements StepExecutor {
 	readonly paths: ExecutorPaths;
 	readonly #steps: string;
 	readonly #processes: AttemptProcesses;
 	readonly #cgroup: Cgroup | null;
-	/** A process for the first step; null once a step has started. */
-	#starter: Starter | null;
+	readonly #starter: Starter | null;
 
-	/** @param starter a process for the first step; null: each step starts its own */
+	/** @param starter a shell that starts steps; null: each step starts its own process */
 	constructor(folder: string, workspace: string, processes: AttemptProcesses, starter: Starter | null) {
 		const { steps, output, summary, temporary, home, credentials } = attemptPaths(folder);
 		this.paths = { workspace, output, summary, temporary, home, credentials };
@@ -29,28 +37,28 @@ export class HostExecutor implements StepExecutor {
 
 	async start({ text, shell, number, workingDirectory, env }: StepScript, output: Output): Promise<RunningProcess> {
 		const folder = workingDirectory === null ? enterWorkspace(this.paths.workspace) : await this.#openFolder(workingDirectory);
-		const file = path.join(this.#steps, String(number));
-		const starter = this.#takeStarter(workingDirectory, env);
+		const file = `${this.#steps}/${number}`;
+		const starter = this.#freeStarter(folder.place, env);
 		try {
-			const cwd = starter === null ? folder.place : this.paths.workspace;
-			const running = await startScript({ text, shell, file, cwd, env, cgroup: this.#cgroup, starter }, output);
+			const running = await startScript({ text, shell, file, cwd: folder.place, env, cgroup: this.#cgroup, starter }, output);
 			this.#processes.add(running.pid);
+			const close = () => void folder.close();
+			if (starter) running.exited.then(close, close);
+			else close();
 			return running;
-		} finally {
+		} catch (error) {
 			await folder.close();
+			throw error;
 		}
 	}
 
 	/**
-	 * A process for the first step. It enters the workspace by its path, so nothing of the job may
-	 * have run that could replace it.
+	 * The starter, if it can start a step. Its steps share a process group, so nothing may run that
+	 * an earlier step has left in the background.
 	 */
-	#takeStarter(workingDirectory: string | null, env: Readonly<Record<string, string>>): Starter | null {
+	#freeStarter(folder: string, env: Readonly<Record<string, string>>): Starter | null {
 		const starter = this.#starter;
-		this.#starter = null;
-		if (starter?.isWaiting && workingDirectory === null && starter.canSet(env)) return starter;
-		void starter?.drop();
-		return null;
+		return starter?.isWaiting && starter.canSet(env) && canEnter(folder) && starter.cgroup.pids.length === 0 ? starter : null;
 	}
 
 	async #openFolder(workingDirectory: string): Promise<ConfinedFolder> {

@@ -22,8 +22,10 @@ export interface JobContext {
 	mirrors: string;
 	/** The control group of the attempt; null if this agent has no control groups. */
 	cgroup: Cgroup | null;
-	/** A process that waits in the control group for the first step; null without one. */
+	/** A shell in the control group that starts steps; null without one. */
 	starter: Starter | null;
+	/** Gives the control group back, once nothing of the job runs. */
+	leaveCgroup: () => Promise<void>;
 	client: FileCoordinator;
 	token: string;
 	killGraceMs: number;

@@ -1,20 +1,18 @@
-import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import path from "node:path";
 import type { Offering } from "../../schema/pipeline/validate/requirements.ts";
 import type { Assignment } from "../../schema/wire/protocol.ts";
 import { sha256 } from "../files/hashing.ts";
-import { removeFolder } from "../files/remove_folder.ts";
 import { SpoolBudget } from "../log/spool_budget.ts";
-import { log } from "../logger.ts";
 import type { Cgroups } from "../processes/cgroup.ts";
-import { Starter } from "../processes/starter.ts";
+import { Starters } from "../processes/starters.ts";
 import type { Job, JobFactory } from "../protocol/job.ts";
 import type { FileCoordinator } from "../transport/client.ts";
+import { AttemptFolders } from "./attempt_folders.ts";
 import { CONTAINER_LEFT } from "./containers/docker.ts";
 import type { RegistryCredentials } from "./containers/registries.ts";
 import type { ContainerLimits } from "./containers/run_options.ts";
 import { inheritedEnvironment, inheritedInContainers } from "./environment.ts";
+import type { JobContext } from "./job_context.ts";
 import { JobRun } from "./job_run.ts";
 import { isUntrusted } from "./untrusted_jobs.ts";
 
@@ -27,7 +25,7 @@ export interface JobFoldersParts {
 		registryCredentials: Readonly<Record<string, RegistryCredentials>>;
 	};
 	/** Where the agent keeps its files. */
-	folders: { path: string; mirrorsFolder: string; jobFolder(attemptId: string): string };
+	folders: { path: string; mirrorsFolder: string; spareFolder: string; jobFolder(attemptId: string): string };
 	client: FileCoordinator;
 	cgroups: Cgroups | null;
 	/** The labels and capabilities of this machine at this moment. */
@@ -38,14 +36,21 @@ export interface JobFoldersParts {
 export class JobFolders implements JobFactory {
 	readonly #parts: JobFoldersParts;
 	readonly #budget: SpoolBudget;
-	/** Processes that wait for the first steps of the next jobs. */
-	readonly #starters: Starter[] = [];
-	/** How many of them are to wait. */
-	#wanted = 0;
-	#filling: NodeJS.Timeout | undefined;
+	readonly #starters: Starters;
+	readonly #folders: AttemptFolders;
+	/** The variables that jobs inherit: the agent's own do not change. */
+	readonly #trusted: Inherited;
+	readonly #untrusted: Inherited;
+	readonly #containerLabel: string;
 
 	constructor(parts: JobFoldersParts) {
 		this.#parts = parts;
+		this.#starters = new Starters(parts.cgroups);
+		this.#folders = new AttemptFolders(parts.folders.spareFolder);
+		const { passEnv } = parts.options;
+		this.#trusted = inheritedWith(passEnv, passEnv);
+		this.#untrusted = inheritedWith([], passEnv);
+		this.#containerLabel = agentLabel(parts.folders.path);
 		this.#budget = new SpoolBudget(parts.options.spoolLimit);
 	}
 
@@ -54,63 +59,37 @@ export class JobFolders implements JobFactory {
 	 * left.
 	 */
 	prepareAhead(slots: number): void {
-		this.#wanted = Math.min(2 * slots + SPARE, MOST_AHEAD);
-		this.#fill();
-	}
-
-	#fill(): void {
-		const { cgroups } = this.#parts;
-		try {
-			while (cgroups && this.#starters.length < this.#wanted) this.#starters.push(Starter.prepare(cgroups.create(`ready-${randomUUID()}`)));
-		} catch (error) {
-			// The next jobs start their steps without one.
-			log("warn", `The agent cannot prepare processes for the next jobs: ${(error as Error).message}`);
-		}
-	}
-
-	/**
-	 * While a process joins a group, the kernel starts and ends no other one, so a running job would
-	 * wait. Many that join together take no longer than one. So all are replaced at once: when none
-	 * is left, or when the agent is idle.
-	 */
-	#fillLater(): void {
-		clearTimeout(this.#filling);
-		if (this.#starters.length === 0) this.#fill();
-		else this.#filling = setTimeout(() => this.#fill(), IDLE_MS).unref();
-	}
-
-	/** A waiting process for a job that can use it. */
-	#takeStarter({ container }: Assignment): Starter | null {
-		if (container) return null;
-		for (let starter = this.#starters.shift(); starter; starter = this.#starters.shift()) {
-			if (starter.isWaiting) return starter;
-			starter.cgroup.remove();
-		}
-		return null;
+		this.#starters.prepareAhead(slots);
 	}
 
 	/** Ends what was prepared ahead. */
 	async close(): Promise<void> {
-		this.#wanted = 0;
-		clearTimeout(this.#filling);
-		await Promise.all(this.#starters.splice(0).map(remove));
+		await Promise.all([this.#starters.close(), this.#folders.close()]);
 	}
 
 	async prepare(assignment: Assignment, token: string, { intervals, clock }: Parameters<JobFactory["prepare"]>[2]): Promise<Job> {
 		const { options, folders, client, cgroups, offering } = this.#parts;
-		clearTimeout(this.#filling);
-		const starter = this.#takeStarter(assignment);
-		const passed = isUntrusted(assignment) ? [] : options.passEnv;
+		const starter = assignment.container ? null : this.#starters.take();
+		const cgroup = starter?.cgroup ?? cgroups?.create(assignment.attempt_id) ?? null;
+		let hasLeft = false;
+		const leaveCgroup = async () => {
+			if (hasLeft) return;
+			hasLeft = true;
+			// An untrusted job may have changed the shell, such as its limits.
+			if (starter) await this.#starters.giveBack(starter, !isUntrusted(assignment));
+			else cgroup?.remove();
+		};
+		const folder = folders.jobFolder(assignment.attempt_id);
 		try {
+			this.#folders.make(folder, assignment);
 			return JobRun.prepare({
 				assignment,
-				folder: folders.jobFolder(assignment.attempt_id),
-				environment: inheritedEnvironment(process.env, passed),
-				containerEnvironment: inheritedInContainers(process.env, passed),
-				checkoutEnvironment: inheritedEnvironment(process.env, options.passEnv),
+				folder,
+				...(isUntrusted(assignment) ? this.#untrusted : this.#trusted),
 				mirrors: folders.mirrorsFolder,
-				cgroup: starter?.cgroup ?? cgroups?.create(assignment.attempt_id) ?? null,
+				cgroup,
 				starter,
+				leaveCgroup,
 				client,
 				token,
 				killGraceMs: intervals.kill_grace_ms,
@@ -118,34 +97,32 @@ export class JobFolders implements JobFactory {
 				maxLogBytes: intervals.log_max_bytes,
 				now: () => clock.now(),
 				offering,
-				containerLabel: agentLabel(folders.path),
+				containerLabel: this.#containerLabel,
 				containerLimits: options,
 				registryCredentials: options.registryCredentials,
 			});
 		} catch (error) {
-			if (starter) await remove(starter);
+			await leaveCgroup();
 			throw error;
 		}
 	}
 
 	async remove(attemptId: string): Promise<void> {
 		const folder = this.#parts.folders.jobFolder(attemptId);
-		if (!existsSync(path.join(folder, CONTAINER_LEFT))) await removeFolder(folder);
-		this.#fillLater();
+		if (!existsSync(`${folder}/${CONTAINER_LEFT}`)) await this.#folders.remove(folder);
 	}
 }
 
-/** Ends a process that no job will use, and removes its group. */
-async function remove(starter: Starter): Promise<void> {
-	await starter.drop();
-	starter.cgroup.remove();
-}
+type Inherited = Pick<JobContext, "environment" | "containerEnvironment" | "checkoutEnvironment">;
 
-/** More jobs than this hardly begin within a moment. */
-const MOST_AHEAD = 8;
-const SPARE = 2;
-/** No job has ended for so long: the next one hardly comes at once. */
-const IDLE_MS = 100;
+/** @param passed names of further variables for the steps, and for the checkout */
+function inheritedWith(passed: readonly string[], passedToCheckout: readonly string[]): Inherited {
+	return {
+		environment: inheritedEnvironment(process.env, passed),
+		containerEnvironment: inheritedInContainers(process.env, passed),
+		checkoutEnvironment: inheritedEnvironment(process.env, passedToCheckout),
+	};
+}
 
 const LABEL_DIGITS = 20;
 

@@ -1,5 +1,4 @@
-import { mkdirSync, realpathSync, writeFileSync } from "node:fs";
-import path from "node:path";
+import { realpathSync } from "node:fs";
 import { plainText } from "../../schema/text/ansi.ts";
 import type { DiscoveryResult } from "../../schema/wire/discovery.ts";
 import { formatDuration } from "../../schema/wire/duration.ts";
@@ -56,21 +55,12 @@ export class JobRun implements Job {
 		this.#steps = new StepRunner(job, (folder) => this.#source?.credentialSettings(folder) ?? [], this.#output);
 	}
 
-	/**
-	 * Makes the folders of an attempt. Nothing here waits for another thread: it is a few entries.
-	 */
+	/** Prepares a job whose folders are made (attempt_folders.ts). */
 	static prepare(context: JobContext): JobRun {
 		const { assignment, cgroup, now } = context;
 		const masker = new Masker(secretsOf(context));
-		const workspaceFolder = path.join(context.folder, "workspace");
-		const { steps: scripts, own, emptyHome, temporary, home, files, output, summary } = attemptPaths(context.folder);
-		mkdirSync(context.folder, { recursive: true, mode: 0o700 });
-		const needed = [...(assignment.source ? [emptyHome] : []), ...(assignment.container ? [home] : [])];
-		for (const folder of [workspaceFolder, files, own, temporary, ...needed]) mkdirSync(folder, { mode: 0o700 });
-		mkdirSync(scripts, { mode: assignment.container ? 0o755 : 0o700 });
-		for (const file of [output, summary]) writeFileSync(file, "", { mode: 0o600 });
-		const workspace = realpathSync.native(workspaceFolder);
-		const spool = LogSpool.create(path.join(context.folder, "log"), context.budget, context.maxLogBytes, masker, now);
+		const workspace = realpathSync.native(attemptPaths(context.folder).workspace);
+		const spool = LogSpool.create(`${context.folder}/log`, context.budget, context.maxLogBytes, masker, now);
 		const phases = phasesOf(assignment);
 		const processes = AttemptProcesses.begin(assignment.attempt_id, context.folder, cgroup);
 		const job: JobResources = {
@@ -104,7 +94,7 @@ export class JobRun implements Job {
 
 	/** Runs the job to its end. Never throws: every error becomes part of the result. */
 	async run(): Promise<JobResult> {
-		const { context, spool, steps, masker, stop, processes } = this.#job;
+		const { context, spool, steps, masker, stop } = this.#job;
 		const timeoutMs = context.assignment.timeout_ms;
 		const timeout = setTimeout(() => {
 			void spool.writeLine(`:: the job exceeded its timeout of ${formatDuration(timeoutMs)}`);
@@ -114,7 +104,6 @@ export class JobRun implements Job {
 		let results = NO_RESULTS;
 		try {
 			outcome = await this.#runSteps();
-			await context.starter?.drop();
 			// Processes in the background would still write to the files that are collected now.
 			if (stop.reason === null) await stop.endAll();
 			if (stop.reason === null) ({ outcome, results } = await this.#collect(outcome));
@@ -124,7 +113,7 @@ export class JobRun implements Job {
 		clearTimeout(timeout);
 		await stop.ended();
 		await this.#source?.close();
-		processes.cgroup?.remove();
+		await context.leaveCgroup();
 		this.isOver = true;
 		steps.skipOpen();
 		await spool.endLine();
@@ -136,10 +125,9 @@ export class JobRun implements Job {
 	}
 
 	async close(): Promise<void> {
-		const { context, processes, spool } = this.#job;
-		// It still waits where the job did not run.
-		await context.starter?.drop();
-		processes.cgroup?.remove();
+		const { context, spool } = this.#job;
+		// The job has not left it where it did not run.
+		await context.leaveCgroup();
 		await spool.delete();
 	}
 

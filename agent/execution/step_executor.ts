@@ -72,14 +72,14 @@ export async function openWorkspace(workspace: string, inside?: string): Promise
 }
 
 /**
- * Opens the workspace as the working directory of a process that starts at once. The caller closes
- * it.
+ * Opens the workspace as the working directory of a process. The caller closes it once the process
+ * is in it.
  * @throws CannotStart if a step has removed it
  */
 export function enterWorkspace(workspace: string): { place: string; close(): void } {
 	try {
 		const number = openSync(workspace, LOOK | constants.O_DIRECTORY);
-		return { place: isLinux ? `/proc/self/fd/${number}` : workspace, close: () => closeSync(number) };
+		return { place: isLinux ? `/proc/${process.pid}/fd/${number}` : workspace, close: () => closeSync(number) };
 	} catch (error) {
 		throw missingOr(error);
 	}

@@ -35,7 +35,7 @@ export interface Script {
 	cwd: string;
 	env: Record<string, string>;
 	cgroup: Cgroup | null;
-	/** A process that waits for the command, in the control group; null: one is started. */
+	/** A shell that waits for the command, in the control group; null: a process is started. */
 	starter: Starter | null;
 }
 
@@ -58,6 +58,6 @@ export async function startScript(script: Script, output: Output): Promise<Runni
 	assertFits(script.env);
 	writeFileSync(file, script.text, { mode: 0o600 });
 	const command = [program, ...args, file];
-	if (script.starter?.isWaiting) return script.starter.start(command, script.cwd, script.env, output);
+	if (script.starter) return script.starter.start(command, script.cwd, script.env, output);
 	return startProcess(command, script, output);
 }

@@ -1,5 +1,4 @@
 import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
-import path from "node:path";
 import { newlinesIn } from "../../schema/text/lines.ts";
 import { joined } from "../../schema/wire/bytes.ts";
 
@@ -71,7 +70,7 @@ export class LogSegments {
 		await this.#close();
 		const memory = this.#all.length === 0 ? new Uint8Array(FIRST_MEMORY_BYTES) : null;
 		this.#count += 1;
-		const segment: Segment = { start, size: 0, lines: 0, file: path.join(this.#folder, String(this.#count)), memory };
+		const segment: Segment = { start, size: 0, lines: 0, file: `${this.#folder}/${this.#count}`, memory };
 		if (memory === null) this.#open = await this.#create(segment.file);
 		this.#all.push(segment);
 		return segment;
@@ -125,9 +124,9 @@ export class LogSegments {
 		await this.removeFrom(0);
 	}
 
-	async #remove({ size, file }: Segment): Promise<void> {
+	async #remove({ size, file, memory }: Segment): Promise<void> {
 		this.#onSize(-size);
-		await rm(file, { force: true });
+		if (memory === null) await rm(file, { force: true });
 	}
 
 	async #close(): Promise<void> {

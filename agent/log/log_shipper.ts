@@ -1,7 +1,7 @@
 import { ApiError } from "../../schema/wire/errors.ts";
 import { MAX_LOG_CHUNK_BYTES, MAX_RESULT_LOG_BYTES } from "../../schema/wire/limits.ts";
 import { newSha256 } from "../files/hashing.ts";
-import { sleep } from "../sleep.ts";
+import { sleep, WAIT_ENDED } from "../sleep.ts";
 import type { Coordinator } from "../transport/client.ts";
 import { Unreachable, untilAnswered } from "../transport/retry.ts";
 import type { LogSpool } from "./log_spool.ts";
@@ -56,7 +56,7 @@ export class LogShipper {
 
 	/** Sets whether somebody watches the log. */
 	watch(isWatched: boolean): void {
-		if (isWatched && !this.#isWatched) this.#pause.abort();
+		if (isWatched && !this.#isWatched) this.#pause.abort(WAIT_ENDED);
 		this.#isWatched = isWatched;
 	}
 
@@ -78,8 +78,8 @@ export class LogShipper {
 		await this.#spool.settled();
 		this.#hold?.resolve();
 		this.#isEnding = true;
-		this.#ending.abort();
-		this.#pause.abort();
+		this.#ending.abort(WAIT_ENDED);
+		this.#pause.abort(WAIT_ENDED);
 		await this.#running;
 		return {
 			bytes: this.#acknowledged,
@@ -90,10 +90,10 @@ export class LogShipper {
 
 	/** Drops the unsent bytes. */
 	async drop(): Promise<void> {
-		this.#stop.abort();
+		this.#stop.abort(WAIT_ENDED);
 		this.#hold?.resolve();
-		this.#ending.abort();
-		this.#pause.abort();
+		this.#ending.abort(WAIT_ENDED);
+		this.#pause.abort(WAIT_ENDED);
 		await this.#running;
 	}
 

@@ -1,4 +1,3 @@
-import path from "node:path";
 import { LinePrefixer, NEWLINE, newlinesIn } from "../../schema/text/lines.ts";
 import { timeStamp } from "../../schema/text/time_stamp.ts";
 import { formatBytes } from "../../schema/wire/bytes.ts";
@@ -73,8 +72,8 @@ export class LogSpool {
 	/** @param folder it is made when the log needs a file */
 	static create(folder: string, budget: SpoolBudget, maxBytes: number, masker: Masker, now: () => number): LogSpool {
 		// The maximum size bounds the tail. Only the head grows with an outage.
-		const head = new LogSegments(path.join(folder, "head"), (change) => budget.change(change));
-		const tail = new LogSegments(path.join(folder, "tail"), () => undefined);
+		const head = new LogSegments(`${folder}/head`, (change) => budget.change(change));
+		const tail = new LogSegments(`${folder}/tail`, () => undefined);
 		return new LogSpool({ head, tail }, budget, maxBytes, masker, now);
 	}
 

@@ -23,11 +23,18 @@ type Stored = z.infer<typeof stored>;
 
 export class StateFolder implements AgentMemory {
 	readonly path: string;
+	readonly mirrorsFolder: string;
+	readonly jobsFolder: string;
+	/** For the empty folders of ended jobs. */
+	readonly spareFolder: string;
 	readonly #lock: FolderLock;
 	#stored: Stored;
 
 	private constructor(folder: string, lock: FolderLock, content: Stored) {
 		this.path = folder;
+		this.mirrorsFolder = path.join(folder, "mirrors");
+		this.jobsFolder = path.join(folder, "jobs");
+		this.spareFolder = path.join(folder, "spare");
 		this.#lock = lock;
 		this.#stored = content;
 	}
@@ -83,15 +90,7 @@ export class StateFolder implements AgentMemory {
 
 	/** The folder of an attempt. */
 	jobFolder(attemptId: string): string {
-		return path.join(this.path, "jobs", attemptId);
-	}
-
-	get mirrorsFolder(): string {
-		return path.join(this.path, "mirrors");
-	}
-
-	get jobsFolder(): string {
-		return path.join(this.path, "jobs");
+		return `${this.jobsFolder}/${attemptId}`;
 	}
 
 	close(): void {

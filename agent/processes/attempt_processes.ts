@@ -61,7 +61,8 @@ export class AttemptProcesses {
 
 	/** Removes groups that have ended: their numbers may belong to another job by now. */
 	forgetEnded(): void {
-		this.#groups = this.#living(this.#groups);
+		const resident = this.#groups.filter((group) => group === this.#resident);
+		this.#groups = [...resident, ...this.#living(this.#groups)];
 	}
 
 	/** Ends all of them: SIGTERM, the grace period, then SIGKILL until none is left. */
@@ -102,7 +103,7 @@ export class AttemptProcesses {
 	async #isAnyLeft(groups: readonly number[]): Promise<boolean> {
 		if (this.#areEnded) return false;
 		const isLiving = (pid: number) => processOf(pid)?.isLiving === true;
-		if (this.#living(groups).length > 0 || this.cgroup?.pids.some(isLiving)) return true;
+		if (this.cgroup?.pids.some(isLiving) || this.#living(groups).length > 0) return true;
 		const starts = this.#starts;
 		const isLeft = (await this.#outside([])).some(isLiving);
 		// A step may have started meanwhile. A group that is not asked for here may live.
@@ -111,16 +112,25 @@ export class AttemptProcesses {
 	}
 
 	/**
-	 * The groups that live. A process that was started ahead of the attempt is in its control
-	 * group.
+	 * The groups that live. The group that the resident leads always does: its processes are found
+	 * as those outside of groups are.
 	 */
 	#living(groups: readonly number[]): number[] {
-		return livingGroups(groups, this.#mark, this.cgroup?.pids ?? []);
+		return livingGroups(
+			groups.filter((group) => group !== this.#resident),
+			this.#mark,
+		);
 	}
 
 	/** The processes of the attempt outside its control group. */
 	#outside(inCgroup: readonly number[]): Promise<number[]> {
-		const pids = startedSince(this.#mark).filter((pid) => !inCgroup.includes(pid));
-		return findProcesses(pids, [MARKER, this.#attemptId], this.#folder);
+		const resident = this.#resident;
+		const pids = startedSince(this.#mark).filter((pid) => pid !== resident && !inCgroup.includes(pid));
+		return findProcesses(pids, [MARKER, this.#attemptId], this.#folder, resident);
+	}
+
+	/** The process that starts steps in the control group. It leads their process group. */
+	get #resident(): number | null {
+		return this.cgroup?.resident ?? null;
 	}
 }

@@ -38,7 +38,7 @@ const DEFAULT_PATH = "/usr/bin:/bin";
 export function findShell(name: string, env: Readonly<Record<string, string>>): string {
 	const searched = env.PATH ?? DEFAULT_PATH;
 	for (const folder of searched.split(path.delimiter)) {
-		if (path.isAbsolute(folder) && isProgram(path.join(folder, name))) return path.join(folder, name);
+		if (path.isAbsolute(folder) && isProgram(`${folder}/${name}`)) return path.join(folder, name);
 	}
 	throw shellMissing(name, `on the PATH of this step (${searched})`, env);
 }

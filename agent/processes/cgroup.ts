@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, rmdirSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { sha256 } from "../files/hashing.ts";
 
@@ -50,6 +50,8 @@ export class Cgroup {
 	 * starts.
 	 */
 	readonly entry: string;
+	/** A process that waits in the group for jobs, and is no part of them. */
+	resident: number | null = null;
 	readonly #folder: string;
 
 	constructor(folder: string) {
@@ -57,9 +59,14 @@ export class Cgroup {
 		this.entry = path.join(folder, "cgroup.procs");
 	}
 
-	/** The processes in the group. */
+	/** The processes in the group, without the resident. */
 	get pids(): number[] {
-		return pidsIn(this.#folder);
+		return pidsIn(this.#folder).filter((pid) => pid !== this.resident);
+	}
+
+	/** Whether it has neither processes nor groups below it. */
+	get isEmpty(): boolean {
+		return this.pids.length === 0 && !hasFolders(this.#folder);
 	}
 
 	/** Ends all processes at once; none can start another one in between. */
@@ -84,11 +91,16 @@ export class Cgroup {
 
 function pidsIn(folder: string): number[] {
 	try {
-		const own = readFileSync(path.join(folder, "cgroup.procs"), "utf8").split("\n").filter(Boolean).map(Number);
-		return [...own, ...foldersIn(folder).flatMap((name) => pidsIn(path.join(folder, name)))];
+		const own = readFileSync(`${folder}/cgroup.procs`, "utf8").split("\n").filter(Boolean).map(Number);
+		return hasFolders(folder) ? [...own, ...foldersIn(folder).flatMap((name) => pidsIn(path.join(folder, name)))] : own;
 	} catch {
 		return [];
 	}
+}
+
+/** A folder of cgroup2 has a link from each folder in it, and two others. */
+function hasFolders(folder: string): boolean {
+	return statSync(folder).nlink > 2;
 }
 
 function foldersIn(folder: string): string[] {

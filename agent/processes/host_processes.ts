@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import path from "node:path";
 import { setImmediate } from "node:timers/promises";
 
@@ -42,16 +42,23 @@ export function startedSince(mark: ProcessMark | null): number[] {
 	return Array.from({ length: count }, (_, index) => (first + index + 1) % maximum).filter((pid) => pid > 1 && pid !== process.pid);
 }
 
-/** Those of the processes that were started with this variable, or work in this folder. */
+/**
+ * Those of the processes that were started with this variable, work in this folder, or are in this
+ * process group.
+ * @param group null: in any group
+ */
 export async function findProcesses(
 	pids: readonly number[],
 	[name, value]: readonly [name: string, value: string],
 	folder: string,
+	group: number | null,
 ): Promise<number[]> {
 	const found: number[] = [];
 	for (const [index, pid] of pids.entries()) {
 		if (index % SLICE === SLICE - 1) await setImmediate();
-		if ((hasVariable(pid, name, value) || worksIn(pid, folder)) && isWhole(pid)) found.push(pid);
+		if (!existsSync(`/proc/${pid}`)) continue;
+		const isFound = hasVariable(pid, name, value) || worksIn(pid, folder) || (group !== null && processOf(pid)?.group === group);
+		if (isFound && isWhole(pid)) found.push(pid);
 	}
 	return found;
 }
@@ -117,13 +124,12 @@ function numberIn(file: string): number | null {
 
 /**
  * The groups that have a living process among these. A zombie does not count.
- * @param older processes that may have started before the mark
  */
-export function livingGroups(groups: readonly number[], mark: ProcessMark | null, older: readonly number[]): number[] {
+export function livingGroups(groups: readonly number[], mark: ProcessMark | null): number[] {
 	const answering = groups.filter((group) => sendSignal(-group, 0));
 	if (answering.length === 0 || process.platform !== "linux") return answering;
 	const living = new Set(
-		[...startedSince(mark), ...older]
+		startedSince(mark)
 			.flatMap((pid) => processOf(pid) ?? [])
 			.filter(({ isLiving }) => isLiving)
 			.map(({ group }) => group),
@@ -139,6 +145,15 @@ export function processOf(pid: number): { group: number; isLiving: boolean } | n
 		return { group: Number(group), isLiving: state !== "Z" && state !== "X" };
 	} catch {
 		return null;
+	}
+}
+
+/** Whether a process lives, and nobody has stopped it. */
+export function canRun(pid: number): boolean {
+	try {
+		return /^[RSD]/.test(readFileSync(`/proc/${pid}/stat`, "utf8").split(") ").at(-1) ?? "");
+	} catch {
+		return false;
 	}
 }
 

@@ -1,8 +1,8 @@
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { Readable, type Writable } from "node:stream";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { logLost } from "../outcome.ts";
-import { sleep } from "../sleep.ts";
+import { atMost } from "../sleep.ts";
 import { CannotStart } from "./cannot_start.ts";
 import type { Cgroup } from "./cgroup.ts";
 import { exitCodeOf } from "./exit_codes.ts";
@@ -66,34 +66,35 @@ export async function startProcess(
 		child.once("spawn", resolve);
 		child.once("error", (error) => reject(CannotStart.of(error, command[0] ?? "", env)));
 	});
-	return watchProcess(child, destination);
+	const exited = new Promise<number>((resolve) => {
+		child.once("exit", (code, signal) => resolve(exitCodeOf(code, signal)));
+	});
+	return watchProcess(child.pid as number, child.stdout as Readable, exited, destination);
 }
 
 /** Copies the output of a started process, and waits for its end. */
-export function watchProcess(child: ChildProcess, destination: Output): RunningProcess {
-	const output = copyOutput(child, destination);
-	const exited = new Promise<number>((resolve) => {
-		child.once("exit", (code, signal) => resolve(exitCodeOf(code, signal)));
-	}).then(async (code) => {
-		await output.drained();
+export function watchProcess(pid: number, output: Readable, ended: Promise<number>, destination: Output): RunningProcess {
+	const copied = copyOutput(output, destination);
+	const exited = ended.then(async (code) => {
+		await copied.drained();
 		return code;
 	});
 	// A caller need not wait for the end of the process.
 	exited.catch(() => undefined);
-	return { pid: child.pid as number, exited };
+	return { pid, exited };
 }
 
 /**
  * Copies output to its destination at the destination's pace. A background process may hold the
  * pipe open for as long as the job runs, so the end of the step is not the end of the pipe.
  */
-function copyOutput(child: ChildProcess, destination: Output): { drained(): Promise<void> } {
+function copyOutput(output: Readable, destination: Output): { drained(): Promise<void> } {
 	let lastDataAt = performance.now();
 	let isWriting = false;
 	let isEnded = false;
 	let failure: Error | null = null;
 	const done = (async () => {
-		for await (const chunk of child.stdout as AsyncIterable<Buffer>) {
+		for await (const chunk of output as AsyncIterable<Buffer>) {
 			isWriting = true;
 			// After a failure the pipe is still read: closing it would end the process.
 			if (failure === null) {
@@ -116,7 +117,7 @@ function copyOutput(child: ChildProcess, destination: Output): { drained(): Prom
 			const until = performance.now() + DRAIN_MAX_MS;
 			lastDataAt = performance.now();
 			while (!isEnded && (isWriting || (performance.now() < until && performance.now() - lastDataAt < DRAIN_QUIET_MS))) {
-				await Promise.race([done, sleep(DRAIN_QUIET_MS / 2)]);
+				await atMost(DRAIN_QUIET_MS / 2, done);
 				// On a busy machine this process may not have run meanwhile: it reads the pipe
 				// first, then looks at the time.
 				await nextTurn();

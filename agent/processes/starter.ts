@@ -1,14 +1,14 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import type { Duplex } from "node:stream";
 import type { Cgroup } from "./cgroup.ts";
+import { exitCodeOf } from "./exit_codes.ts";
+import { canRun } from "./host_processes.ts";
 import { quoted } from "./shell_quoting.ts";
 import { type Output, type RunningProcess, watchProcess } from "./start_process.ts";
 
-/**
- * `sh` joins the control group and starts a second shell, which waits for a script on its input and
- * becomes the command. As in start_process.ts, the first one waits for the command and traps the
- * signals that are meant for it.
- */
-const WAIT = 'echo $$ > "$1"; trap : HUP INT QUIT PIPE ALRM TERM USR1 USR2; (exec /bin/sh); exit $?';
+/** File descriptors for the output of steps, one for each: `sh` knows those with one digit only. */
+const OUTPUTS = [3, 4, 5, 6, 7, 8, 9];
+const CLOSE_OUTPUTS = OUTPUTS.map((number) => `${number}>&-`).join(" ");
 
 /** Variables that shells keep for themselves or do not let go. */
 const KEPT_BY_SHELLS: ReadonlySet<string> = new Set([
@@ -18,38 +18,63 @@ const KEPT_BY_SHELLS: ReadonlySet<string> = new Set([
 const IDENTIFIER = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /**
- * A process that waits in a control group for its command. The kernel takes some ten milliseconds
- * to move a process into a group when none was moved of late, so a free slot does it ahead.
+ * A shell that starts the steps of jobs, one after the other. It waits in a control group of its
+ * own, so that a step begins inside: the kernel takes some ten milliseconds to move a process into a
+ * group when none was moved of late.
+ *
+ * The shell reads scripts from its input. For each it starts a subshell, which becomes the step. As
+ * in start_process.ts, it waits for the step and traps the signals that are meant for it. Then it
+ * writes the exit code to its output. Each step has a pipe of its own for its output. A shell that
+ * has no pipe left is replaced.
  */
 export class Starter {
 	readonly cgroup: Cgroup;
 	readonly #child: ChildProcess;
-	#isWaiting = true;
+	readonly #outputs = [...OUTPUTS];
+	/** Ends the wait for the step that runs; null while none runs. */
+	#endStep: ((exitCode: number) => void) | null = null;
+	#hasEnded = false;
 
 	private constructor(cgroup: Cgroup, child: ChildProcess) {
 		this.cgroup = cgroup;
 		this.#child = child;
-		const end = () => {
-			this.#isWaiting = false;
-		};
-		child.once("error", end).once("exit", end);
+		cgroup.resident = child.pid ?? null;
+		child.once("error", () => this.#end(exitCodeOf(null, null)));
+		child.once("exit", (code, signal) => this.#end(exitCodeOf(code, signal)));
 		// Without file descriptors, the child has no pipes.
-		child.stdin?.on("error", () => undefined);
+		child.stdout?.on("data", (line) => this.#endStep?.(Number(line)));
+		for (const pipe of child.stdio ?? []) pipe?.on("error", () => undefined);
 	}
 
-	static prepare(cgroup: Cgroup): Starter {
-		const child = spawn("/bin/sh", ["-c", WAIT, "sh", cgroup.entry], {
+	/** Starts shells that join these groups once all have started: a move keeps others from starting. */
+	static prepare(cgroups: readonly Cgroup[]): Starter[] {
+		const starters = cgroups.map((cgroup) => Starter.#spawn(cgroup));
+		for (const starter of starters) starter.#join();
+		return starters;
+	}
+
+	#join(): void {
+		this.#child.stdin?.write(`echo $$ > ${quoted(this.cgroup.entry)}\ntrap : HUP INT QUIT PIPE ALRM TERM USR1 USR2\n`);
+	}
+
+	static #spawn(cgroup: Cgroup): Starter {
+		const child = spawn("/bin/sh", [], {
 			cwd: "/",
 			env: {},
 			detached: true,
-			stdio: ["pipe", "pipe", "ignore"],
+			stdio: ["pipe", "pipe", "ignore", ...OUTPUTS.map(() => "pipe" as const)],
 		});
 		return new Starter(cgroup, child);
 	}
 
-	/** Whether it still waits for its command. */
+	/** Whether it can start a step. */
 	get isWaiting(): boolean {
-		return this.#isWaiting;
+		return !this.#hasEnded && this.#endStep === null && this.#outputs.length > 0;
+	}
+
+	/** Whether another job can use it: nothing of the job before is left. */
+	get isClean(): boolean {
+		return this.isWaiting && canRun(this.#child.pid as number) && this.cgroup.isEmpty;
 	}
 
 	/** Whether its shell can set all of these variables. */
@@ -57,26 +82,41 @@ export class Starter {
 		return Object.keys(env).every((name) => IDENTIFIER.test(name) && !KEPT_BY_SHELLS.has(name));
 	}
 
-	/** Starts the command, with variables that it can set. It can be called once. */
+	/** Starts a step while none runs, with variables that it can set. */
 	start(command: readonly string[], cwd: string, env: Readonly<Record<string, string>>, destination: Output): RunningProcess {
-		this.#isWaiting = false;
-		const running = watchProcess(this.#child, destination);
-		this.#child.stdin?.end(scriptOf(command, cwd, env));
-		return running;
+		const number = this.#outputs.shift() as number;
+		const exited = new Promise<number>((resolve) => {
+			this.#endStep = (exitCode) => {
+				this.#endStep = null;
+				resolve(exitCode);
+			};
+		});
+		this.#child.stdin?.write(scriptOf(command, cwd, env, number));
+		return watchProcess(this.#child.pid as number, this.#child.stdio[number] as Duplex, exited, destination);
 	}
 
-	/** Ends it, if it still waits. */
-	async drop(): Promise<void> {
-		if (!this.#isWaiting) return;
-		const ended = new Promise((resolve) => this.#child.once("exit", resolve));
-		this.#isWaiting = false;
-		this.#child.stdout?.resume();
-		this.#child.stdin?.end();
-		await ended;
+	/** Ends it, with what is left in its group, and removes the group. */
+	async end(): Promise<void> {
+		if (!this.#hasEnded) {
+			const ended = new Promise((resolve) => this.#child.once("exit", resolve));
+			this.#child.kill("SIGKILL");
+			await ended;
+		}
+		this.cgroup.remove();
+	}
+
+	#end(exitCode: number): void {
+		this.#hasEnded = true;
+		this.#endStep?.(exitCode);
+		for (const number of this.#outputs) (this.#child.stdio[number] as Duplex | undefined)?.destroy();
 	}
 }
 
-function scriptOf(command: readonly string[], cwd: string, env: Readonly<Record<string, string>>): string {
+function scriptOf(command: readonly string[], cwd: string, env: Readonly<Record<string, string>>, output: number): string {
 	const exports = Object.entries(env).map(([name, value]) => `export ${name}=${quoted(value)}\n`);
-	return `cd -P -- ${quoted(cwd)} || exit 1\nunset OLDPWD PWD\n${exports.join("")}exec ${command.map(quoted).join(" ")} </dev/null 2>&1\n`;
+	const enter = `cd -P -- ${quoted(cwd)} || exit 1\nunset OLDPWD PWD\n`;
+	const become = `exec ${command.map(quoted).join(" ")}`;
+	// Busybox keeps its script open for a program whose `exec` has another input.
+	const files = `</dev/null >&${output} 2>&1 ${CLOSE_OUTPUTS}`;
+	return `(${enter}${exports.join("")}${become}) ${files}\ncode=$?\nexec ${output}>&-\necho $code\n`;
 }

@@ -2,7 +2,7 @@ import { ApiError } from "../../schema/wire/errors.ts";
 import { PROTOCOL_VERSION } from "../../schema/wire/limits.ts";
 import { type PollAnswer, pollAnswer } from "../../schema/wire/protocol.ts";
 import { log } from "../logger.ts";
-import { sleep } from "../sleep.ts";
+import { sleep, WAIT_ENDED } from "../sleep.ts";
 import type { Coordinator } from "../transport/client.ts";
 import { backoffMs, Unreachable } from "../transport/retry.ts";
 import type { AgentSession } from "./agent_session.ts";
@@ -68,7 +68,7 @@ export class PollLoop {
 	 * results is answered at once, and is not replaced: its results would only be sent twice.
 	 */
 	restart(): void {
-		if (this.#carried === 0 || this.#parts.results.size === 0) this.#current.abort();
+		if (this.#carried === 0 || this.#parts.results.size === 0) this.#current.abort(WAIT_ENDED);
 		this.#hasNews = true;
 	}
 
@@ -183,6 +183,6 @@ export class PollLoop {
 		const { attempts, idleExitMs } = this.#parts;
 		if (idleExitMs === null || attempts.idleMs === null) return undefined;
 		const current = this.#current;
-		return setTimeout(() => current.abort(), Math.min(MAX_TIMER_MS, Math.max(0, idleExitMs - attempts.idleMs) + 1));
+		return setTimeout(() => current.abort(WAIT_ENDED), Math.min(MAX_TIMER_MS, Math.max(0, idleExitMs - attempts.idleMs) + 1));
 	}
 }

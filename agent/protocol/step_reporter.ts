@@ -1,5 +1,5 @@
 import type { Step } from "../../schema/wire/resources.ts";
-import { sleep } from "../sleep.ts";
+import { sleep, WAIT_ENDED } from "../sleep.ts";
 import type { Coordinator } from "../transport/client.ts";
 
 /** A job that is over by then sends its steps with its result only. */
@@ -27,7 +27,7 @@ export class StepReporter {
 	}
 
 	stop(): void {
-		this.#stop.abort();
+		this.#stop.abort(WAIT_ENDED);
 	}
 
 	async #send(): Promise<void> {

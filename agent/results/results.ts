@@ -1,4 +1,4 @@
-import { mkdtemp, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { formatBytes } from "../../schema/wire/bytes.ts";
 import { MAX_SUMMARY_BYTES } from "../../schema/wire/limits.ts";
@@ -53,6 +53,7 @@ export async function collectResults(collecting: Collecting): Promise<{ results:
 		return one;
 	};
 	try {
+		await mkdir(folders.own, { recursive: true, mode: 0o700 });
 		return await collectFrom(collecting, {
 			// A job may remove its workspace: then there is nothing to collect.
 			workspace: await open(workspace, workspaceOfSteps).catch(async () => open(await mkdtemp(path.join(folders.own, "empty-")))),

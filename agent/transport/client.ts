@@ -1,8 +1,9 @@
+import type { IncomingHttpHeaders } from "node:http";
 import type { Readable } from "node:stream";
-import { getCACertificates } from "node:tls";
-import { type Dispatcher, EnvHttpProxyAgent, errors, request } from "undici";
+import { text } from "node:stream/consumers";
 import type * as z from "zod";
 import { ApiError, ERROR_STATUS, type ErrorCode, errorBody } from "../../schema/wire/errors.ts";
+import { BodyUnusable, type Connections, NoAnswerInTime } from "./connections.ts";
 import { Unreachable } from "./retry.ts";
 
 export interface Call {
@@ -24,19 +25,17 @@ export interface StreamCall {
 }
 
 export interface StreamAnswer {
-	headers: Record<string, string | string[] | undefined>;
+	headers: IncomingHttpHeaders;
 	body: Readable;
 }
 
 export interface Answer {
 	status: number;
-	headers: Record<string, string | string[] | undefined>;
+	headers: IncomingHttpHeaders;
 	body: unknown;
 }
 
 const TIMEOUT_MS = 30_000;
-/** The coordinator closes connections that were idle for 15 s; the client must close them first. */
-const KEEP_ALIVE_MS = 8_000;
 
 /** The coordinator's API, for requests that fit into memory. */
 export type Coordinator = Pick<Client, "server" | "call" | "fetch">;
@@ -49,7 +48,8 @@ export type FileCoordinator = Pick<Client, "server" | "call" | "fetch" | "stream
  */
 export class Client {
 	readonly server: string;
-	readonly #dispatcher: Dispatcher;
+	readonly #ca: string | null;
+	#connections: Promise<Connections> | null = null;
 
 	/**
 	 * @param ca certificates (PEM) to trust besides the system's. Proxies come from HTTP_PROXY,
@@ -57,18 +57,7 @@ export class Client {
 	 */
 	constructor(server: string, { ca }: { ca: string | null }) {
 		this.server = server.replace(/\/$/, "");
-		const tls = ca === null ? {} : { ca: [...getCACertificates("default"), ca] };
-		const { NO_PROXY = process.env.no_proxy ?? "" } = process.env;
-		this.#dispatcher = new EnvHttpProxyAgent({
-			// No proxy for this machine itself.
-			noProxy: [NO_PROXY, "localhost", "127.0.0.1", "[::1]"].filter(Boolean).join(","),
-			keepAliveTimeout: KEEP_ALIVE_MS,
-			keepAliveMaxTimeout: KEEP_ALIVE_MS,
-			connect: { timeout: 10_000, ...tls },
-			requestTls: { timeout: 10_000, ...tls },
-			proxyTls: tls,
-			connections: 64,
-		});
+		this.#ca = ca;
 	}
 
 	/**
@@ -77,27 +66,28 @@ export class Client {
 	 */
 	async call({ method, path, token, json, bytes, headers, timeoutMs = TIMEOUT_MS, signal }: Call): Promise<Answer> {
 		// The deadline includes connecting, and the wait for a free connection.
-		const deadline = AbortSignal.timeout(timeoutMs);
+		const limit = new Limit(timeoutMs, signal);
 		let answer: Answer;
 		try {
-			const response = await request(this.server + path, {
+			const response = await (await this.#open()).send({
 				method,
-				dispatcher: this.#dispatcher,
-				headersTimeout: timeoutMs,
-				bodyTimeout: timeoutMs,
+				url: this.server + path,
 				headers: {
 					...(token === null ? {} : { Authorization: `Bearer ${token}` }),
 					...(json === undefined ? {} : { "Content-Type": "application/json" }),
 					...headers,
 				},
 				body: json === undefined ? (bytes ?? null) : JSON.stringify(json),
-				signal: signal ? AbortSignal.any([signal, deadline]) : deadline,
+				quietTimeoutMs: null,
+				signal: limit.signal,
 			});
-			answer = { status: response.statusCode, headers: response.headers, body: decode(await response.body.text()) };
+			answer = { status: response.status, headers: response.headers, body: decode(await text(response.body)) };
 		} catch (error) {
 			if (signal?.aborted) throw signal.reason;
 			if (isLocalError(error)) throw error;
 			throw new Unreachable(`${method} ${path}: ${describe(error)}`);
+		} finally {
+			limit.end();
 		}
 		if (answer.status < 300) return answer;
 		throw rejectionOf(answer, `${method} ${path}`);
@@ -108,21 +98,21 @@ export class Client {
 	 * @throws as `call` does
 	 */
 	async stream({ path, token, timeoutMs, signal }: StreamCall): Promise<StreamAnswer> {
+		const limit = new Limit(timeoutMs, signal);
 		try {
-			const response = await request(this.server + path, {
+			const { status, headers, body } = await (await this.#open()).send({
 				method: "GET",
-				dispatcher: this.#dispatcher,
-				headersTimeout: TIMEOUT_MS,
-				bodyTimeout: TIMEOUT_MS,
+				url: this.server + path,
 				headers: { Authorization: `Bearer ${token}` },
-				signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+				body: null,
+				quietTimeoutMs: TIMEOUT_MS,
+				signal: limit.signal,
 			});
-			if (response.statusCode < 300) return { headers: response.headers, body: response.body };
-			throw rejectionOf(
-				{ status: response.statusCode, headers: response.headers, body: decode(await response.body.text()) },
-				`GET ${path}`,
-			);
+			body.once("close", () => limit.end());
+			if (status < 300) return { headers, body };
+			throw rejectionOf({ status, headers, body: decode(await text(body)) }, `GET ${path}`);
 		} catch (error) {
+			limit.end();
 			if (signal.aborted) throw signal.reason;
 			if (error instanceof ApiError || error instanceof Unreachable) throw error;
 			throw new Unreachable(`GET ${path}: ${describe(error)}`);
@@ -142,7 +132,50 @@ export class Client {
 	}
 
 	async close(): Promise<void> {
-		await this.#dispatcher.destroy();
+		await (await this.#connections)?.close();
+	}
+
+	#open(): Promise<Connections> {
+		this.#connections ??= openConnections(this.server, this.#ca);
+		return this.#connections;
+	}
+}
+
+/** The variables that name a proxy. */
+const PROXIES = ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"];
+/** The agent reaches its own machine without a proxy. */
+const OWN_MACHINE: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "[::1]"]);
+
+async function openConnections(server: string, ca: string | null): Promise<Connections> {
+	if (OWN_MACHINE.has(new URL(server).hostname) || !PROXIES.some((name) => process.env[name])) {
+		const { DirectConnections } = await import("./direct_connections.ts");
+		return DirectConnections.open(server, ca);
+	}
+	const { ProxiedConnections } = await import("./proxied_connections.ts");
+	return new ProxiedConnections(ca);
+}
+
+/** Aborts a request when its time is over, or when its caller aborts it. */
+class Limit {
+	readonly #controller = new AbortController();
+	readonly #timer: NodeJS.Timeout;
+	readonly #outer: AbortSignal | undefined;
+	readonly #onAbort = () => this.#controller.abort(this.#outer?.reason);
+
+	constructor(timeoutMs: number, outer: AbortSignal | undefined) {
+		this.#outer = outer;
+		this.#timer = setTimeout(() => this.#controller.abort(new NoAnswerInTime()), timeoutMs);
+		if (outer?.aborted) this.#onAbort();
+		else outer?.addEventListener("abort", this.#onAbort, { once: true });
+	}
+
+	get signal(): AbortSignal {
+		return this.#controller.signal;
+	}
+
+	end(): void {
+		clearTimeout(this.#timer);
+		this.#outer?.removeEventListener("abort", this.#onAbort);
 	}
 }
 
@@ -179,14 +212,11 @@ function retryAfterMs(header: string | string[] | undefined): number {
  * An error that no retry fixes: a file that cannot be read, or does not have the announced length.
  */
 function isLocalError(error: unknown): boolean {
-	const isLength = error instanceof errors.RequestContentLengthMismatchError || error instanceof errors.InvalidArgumentError;
 	const { path, syscall } = error as { path?: unknown; syscall?: unknown };
-	return isLength || (typeof path === "string" && (syscall === "open" || syscall === "read"));
+	return error instanceof BodyUnusable || (typeof path === "string" && (syscall === "open" || syscall === "read"));
 }
 
 function describe(error: unknown): string {
-	if (error instanceof DOMException && error.name === "TimeoutError") return "no answer in time";
-	if (error instanceof errors.HeadersTimeoutError || error instanceof errors.BodyTimeoutError) return "no answer in time";
 	const { code, message } = error as { code?: string; message?: string };
 	return message || code || String(error);
 }

@@ -6,8 +6,8 @@ import { DatabaseSync } from "node:sqlite";
 import { text } from "node:stream/consumers";
 import type * as MiniflareModule from "miniflare";
 import { findByEnvironment } from "../../agent/processes/host_processes.ts";
+import { releaseMemory } from "../release_memory.ts";
 import type { Outbound } from "./outbound.ts";
-import { releaseMemory } from "./release_memory.ts";
 import { withoutUnusedServices } from "./workerd_config.ts";
 
 /**

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { mkdir, rm } from "node:fs/promises";
+import { rm } from "node:fs/promises";
 import path from "node:path";
+import { makeAttemptFolders } from "../../agent/execution/attempt_folders.ts";
 import { inheritedEnvironment, inheritedInContainers } from "../../agent/execution/environment.ts";
 import { JobRun } from "../../agent/execution/job_run.ts";
 import { SpoolBudget } from "../../agent/log/spool_budget.ts";
@@ -46,7 +47,8 @@ export async function runAttempt(
 ): Promise<JobResult> {
 	const assignment = assignmentOf(host, settled);
 	const folder = path.join(host.folder, assignment.attempt_id);
-	await mkdir(folder, { recursive: true, mode: 0o700 });
+	makeAttemptFolders(folder, assignment);
+	const cgroup = host.cgroups?.create(assignment.attempt_id) ?? null;
 	const run = await JobRun.prepare({
 		assignment,
 		folder,
@@ -54,8 +56,9 @@ export async function runAttempt(
 		containerEnvironment: inheritedInContainers(process.env, []),
 		checkoutEnvironment: inheritedEnvironment(process.env, []),
 		mirrors: path.join(host.folder, "mirrors"),
-		cgroup: host.cgroups?.create(assignment.attempt_id) ?? null,
+		cgroup,
 		starter: null,
+		leaveCgroup: async () => cgroup?.remove(),
 		client: host.coordinator,
 		token: "local",
 		killGraceMs: KILL_GRACE_MS,

@@ -340,6 +340,15 @@ describe("processes that try to get away", () => {
 		await run("finding", { steps: ["env -i setsid sleep 986 </dev/null >/dev/null 2>&1 & sleep 0.3"] });
 		expect(execFileSync("sh", ["-c", "pgrep -f '^sleep 986$' || true"], { encoding: "utf8" })).toBe("");
 	});
+
+	test("a step that ends its process group ends nothing of an earlier step", async () => {
+		await ownAgent("grouping");
+		const group = "trap : TERM; kill 0; true";
+		const { run: ended, log } = await run("grouping", {
+			steps: ["sleep 985 >/dev/null & echo $! > pid", group, "kill -0 $(cat pid) && echo alive"],
+		});
+		expect([ended.state, log]).toEqual(["succeeded", expect.stringMatching(/^alive$/m)]);
+	});
 });
 
 describe("a disk that is full", () => {
