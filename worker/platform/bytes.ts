@@ -10,10 +10,16 @@ export function hex(bytes: ArrayBuffer | Uint8Array): string {
 
 /** Bytes as base64 (RFC 4648, section 4). */
 export function toBase64(bytes: Uint8Array): string {
-	return btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
+	let binary = "";
+	for (const byte of bytes) binary += String.fromCharCode(byte);
+	return btoa(binary);
 }
 
 /** The bytes of base64. @throws DOMException `InvalidCharacterError` for other texts */
 export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
-	return Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+	const binary = atob(text);
+	// A loop by index is ten times as fast as `Uint8Array.from` with a function.
+	const bytes = new Uint8Array(binary.length);
+	for (let index = 0; index < binary.length; index += 1) bytes[index] = binary.charCodeAt(index);
+	return bytes;
 }

@@ -296,6 +296,10 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
 			json_group_array(json_array(rev, job_id, from_state, to_state, reason_code, reason_text, actor, at) ORDER BY rev)
 			FROM events GROUP BY team, run_id`,
 		"DROP TABLE events",
+		// Live attempts and offers are in memory.
+		"DROP INDEX attempts_deadlines",
+		"DROP INDEX attempts_live_of_agent",
+		"DROP INDEX offers_of_agent",
 	],
 ];
 

@@ -13,6 +13,7 @@ import {
 	findRun,
 	type JobRow,
 	jobsOf,
+	liveAttemptsOfAgent,
 	type RunRow,
 } from "./rows.ts";
 
@@ -99,14 +100,10 @@ export function readAgent(core: Core, agentId: string): AgentRows {
 }
 
 function withRunning(core: Core, agent: AgentRow): AgentRows {
-	return {
-		agent,
-		running: core.sql.all(
-			`SELECT a.job_id, j.name AS job_name, a.run_id, a.number AS attempt FROM attempts AS a JOIN jobs AS j ON j.id = a.job_id
-			WHERE a.agent_id = ? AND a.state IN ('running', 'cancelling') ORDER BY a.started_at`,
-			agent.id,
-		),
-	};
+	const running = liveAttemptsOfAgent(core, agent.id).map(({ job_id, run_id, number }) => {
+		return { job_id, job_name: findJob(core, job_id)?.name ?? "", run_id, attempt: number };
+	});
+	return { agent, running };
 }
 
 /** Changes after a revision, oldest first. */

@@ -98,8 +98,6 @@ CREATE TABLE attempts (
 	log_held INTEGER NOT NULL DEFAULT 0,
 	UNIQUE (job_id, number)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX attempts_deadlines ON attempts(deadline) WHERE state IN ('running', 'cancelling');
-CREATE INDEX attempts_live_of_agent ON attempts(agent_id) WHERE state IN ('running', 'cancelling');
 CREATE UNIQUE INDEX attempts_live_of_job ON attempts(job_id) WHERE state IN ('running', 'cancelling');
 CREATE INDEX attempts_of_run ON attempts(run_id);
 
@@ -270,7 +268,6 @@ CREATE TABLE offers (
 	is_assigned INTEGER NOT NULL DEFAULT 0, -- 1: the answer carries the whole job, and the agent may have begun
 	made_at INTEGER NOT NULL DEFAULT 0
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX offers_of_agent ON offers(agent_id);
 
 -- Runs with changed rows that are not yet copied to D1.
 CREATE TABLE outbox (
