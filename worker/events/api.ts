@@ -10,8 +10,8 @@ import { presentJobSummary, presentRunSummary } from "../record/present.ts";
 import { recordedChanges } from "../record/runs.ts";
 
 const HOLD_MS = 15_000;
-/** A client that is further behind gets the event `reset`, and reads everything again. */
-const MAX_BEHIND = 1_000;
+/** The rows of a kind that one batch takes from the record. */
+const RECORDED_ROWS = 1_000;
 /** Changes are sent at most this often, so that a burst becomes one batch. */
 const PACE_MS = 100;
 
@@ -39,22 +39,32 @@ async function writeChanges(
 	const dispatcher = dispatcherOf(environment, team);
 	const { rev: newest } = await dispatcher.followChanges(null, 0);
 	let since = lastId ?? newest;
-	if (since > newest || newest - since > MAX_BEHIND) {
+	if (since > newest) {
 		since = newest;
-		await write(`event: reset\nid: ${since}\ndata: {}\n\n`);
+		await write(resetTo(since));
 	} else await write(`: following from ${since}\n\n`);
 	for (;;) {
 		const changes = await dispatcher.followChanges(since, HOLD_MS);
 		// After a sign-out or a revoked token the stream ends.
 		if (!(await isStillAllowed())) return;
+		if (changes.isTooFarBehind) {
+			since = changes.rev;
+			await write(resetTo(since));
+			continue;
+		}
 		const departed = changes.hasDeparted
-			? await recordedChanges(environment.DB, team, since, changes.rev, MAX_BEHIND)
+			? await recordedChanges(environment.DB, team, since, changes.rev, RECORDED_ROWS)
 			: { runs: [], jobs: [] };
 		const events = eventsOf(changes, departed, baseUrl);
 		await write(events.length > 0 ? events.join("") : ": still here\n\n");
 		since = changes.rev;
 		await sleep(PACE_MS);
 	}
+}
+
+/** The client reads everything again. */
+function resetTo(rev: number): string {
+	return `event: reset\nid: ${rev}\ndata: {}\n\n`;
 }
 
 type Recorded = Awaited<ReturnType<typeof recordedChanges>>;

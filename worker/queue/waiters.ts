@@ -2,6 +2,22 @@ import { SHORT_HOLD_MS } from "../platform/settings.ts";
 import { Waiters } from "../platform/waiters.ts";
 import type { Core } from "./core/core.ts";
 import { type Changes, heldOf, newestRevOf, type RunRows, readChanges, readRun } from "./core/reads.ts";
+import { FeedBudget } from "./feed_budget.ts";
+
+/** A follower that is further behind has to read everything again. */
+const MAX_BEHIND = 1_000;
+/** About what an answer takes in all: by itself, for each row, and to read from D1. */
+const ANSWER_MS = 1.2;
+const ROW_MS = 0.06;
+const DEPARTED_MS = 2;
+
+function costOf({ runs, jobs, agents, hasDeparted }: Changes): number {
+	return ANSWER_MS + ROW_MS * (runs.length + jobs.length + agents.length) + (hasDeparted ? DEPARTED_MS : 0);
+}
+
+function nothingSince(rev: number): Changes {
+	return { rev, isTooFarBehind: false, hasDeparted: false, runs: [], jobs: [], agents: [] };
+}
 
 /** Requests that wait for changes: of one run, of any run, or for a run to leave the queue. */
 export class ChangeWaiters {
@@ -9,12 +25,14 @@ export class ChangeWaiters {
 	readonly #ofRuns = new Waiters();
 	readonly #ofEverything = new Waiters();
 	readonly #ofDepartures = new Waiters();
+	readonly #budget: FeedBudget;
 	#count = 0;
 	#announcedRev: number;
 
 	constructor(core: Core) {
 		this.#core = core;
 		this.#announcedRev = core.rev;
+		this.#budget = new FeedBudget(() => core.now());
 	}
 
 	/**
@@ -35,9 +53,14 @@ export class ChangeWaiters {
 	 * present revision.
 	 */
 	async followChanges(since: number | null, holdMs: number): Promise<Changes> {
-		if (since === null) return { rev: this.#core.rev, hasDeparted: false, runs: [], jobs: [], agents: [] };
+		if (since === null) return nothingSince(this.#core.rev);
 		if (this.#core.rev <= since) await this.#ofEverything.wait(this.#nextKey(), Math.min(holdMs, SHORT_HOLD_MS));
-		return readChanges(this.#core, since);
+		if (this.#core.rev <= since) return nothingSince(this.#core.rev);
+		await this.#budget.turn();
+		if (this.#core.rev - since > MAX_BEHIND) return { ...nothingSince(this.#core.rev), isTooFarBehind: true };
+		const changes = readChanges(this.#core, since);
+		this.#budget.spend(costOf(changes));
+		return changes;
 	}
 
 	/** Whether a run has left the queue. Waits for it up to `holdMs`. */

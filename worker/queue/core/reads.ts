@@ -110,6 +110,8 @@ function withRunning(core: Core, agent: AgentRow): AgentRows {
 export interface Changes {
 	/** The revision that these changes lead to, for the next request. */
 	rev: number;
+	/** Whether there are too many changes to list: the caller has to read everything again. */
+	isTooFarBehind: boolean;
 	/** True if rows after the requested revision have left the queue: D1 has them. */
 	hasDeparted: boolean;
 	runs: RunRow[];
@@ -136,6 +138,7 @@ export function readChanges(core: Core, since: number): Changes {
 	);
 	return {
 		rev,
+		isTooFarBehind: false,
 		hasDeparted: departedRev(core) > since,
 		runs: runs.filter((row) => row.rev <= rev),
 		jobs: jobs.filter((row) => row.rev <= rev).map((job) => ({ job, attempts: readJob(core, job.id)?.attempts ?? [] })),
