@@ -186,7 +186,7 @@ export const runRoutes = [
 		description: {
 			summary: "Submit up to 1,000 runs at once: all are accepted, or none",
 			headers: { "Idempotency-Key": "repeated with the same content, it answers with the same runs for a day" },
-			content: { "application/x-ndjson": "a submission in JSON on each line, as for POST /api/v1/runs" },
+			content: { "application/x-ndjson": "a submission in JSON on each line, as for one run" },
 			answers: { 201: resources.submittedBatch },
 		},
 		handle: submitBatch,
