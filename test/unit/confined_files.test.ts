@@ -102,10 +102,10 @@ describe("a file that the agent opens for a job", () => {
 
 	test("is never another one while its folder is swapped for a link, thousands of times", async () => {
 		const { inside, outside, folder } = await folders();
+		writeFileSync(path.join(inside, "a/file"), "of the job");
 		const swap = `cd '${inside}'; ln -s '${outside}' link; while :; do mv -T a kept; mv -T link a; mv -T a link; mv -T kept a; done`;
 		const swapper = spawn("sh", ["-c", swap], { stdio: "ignore", detached: true });
 		onTestFinished(() => void process.kill(-(swapper.pid as number), "SIGKILL"));
-		writeFileSync(path.join(inside, "a/file"), "of the job");
 		const seen = new Set<string>();
 		const note = (text: string) => void seen.add(text);
 		const until = Date.now() + 2_000;

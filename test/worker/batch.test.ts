@@ -1,19 +1,11 @@
-import { env, exports } from "cloudflare:workers";
-import { beforeAll, expect, test } from "vitest";
+import { exports } from "cloudflare:workers";
+import { expect, test } from "vitest";
 import type { Run, SubmittedBatch } from "../../schema/wire/resources.ts";
-import { sha256 } from "../../worker/identity/digest.ts";
+import { ADMIN, withAdmin } from "./admin.ts";
 
 /** Many submissions in one request. */
 
-const ADMIN = "an-admin-token-for-tests-that-nobody-guesses";
-
-beforeAll(async () => {
-	await env.DB.prepare(
-		"INSERT OR IGNORE INTO tokens (id, team, kind, name, hash, created_at) VALUES ('tok_1', 'default', 'admin', 'admin', ?, 0)",
-	)
-		.bind(await sha256(ADMIN))
-		.run();
-});
+withAdmin();
 
 function submit(lines: readonly string[], headers: Record<string, string> = {}): Promise<Response> {
 	const all = { Authorization: `Bearer ${ADMIN}`, "Content-Type": "application/x-ndjson", ...headers };

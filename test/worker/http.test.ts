@@ -1,19 +1,11 @@
-import { env, exports } from "cloudflare:workers";
-import { beforeAll, describe, expect, test } from "vitest";
+import { exports } from "cloudflare:workers";
+import { describe, expect, test } from "vitest";
 import { compressedAnswer } from "../../worker/http/compressed_answer.ts";
 import { isNotModified, isSameVersion } from "../../worker/http/entity_tags.ts";
 import { rangeOf } from "../../worker/http/ranges.ts";
-import { sha256 } from "../../worker/identity/digest.ts";
+import { ADMIN, withAdmin } from "./admin.ts";
 
-const ADMIN = "an-admin-token-for-tests-that-nobody-guesses";
-
-beforeAll(async () => {
-	await env.DB.prepare(
-		"INSERT OR IGNORE INTO tokens (id, team, kind, name, hash, created_at) VALUES ('tok_1', 'default', 'admin', 'admin', ?, 0)",
-	)
-		.bind(await sha256(ADMIN))
-		.run();
-});
+withAdmin();
 
 function ask(path: string, init: RequestInit = {}): Promise<Response> {
 	const headers = { Authorization: `Bearer ${ADMIN}`, ...(init.headers as Record<string, string>) };

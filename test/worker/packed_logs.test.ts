@@ -1,25 +1,18 @@
 import { env, exports } from "cloudflare:workers";
 import { createHash } from "node:crypto";
-import { beforeAll, beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test } from "vitest";
 import type { Offer, PollAnswer } from "../../schema/wire/protocol.ts";
 import type { Job, Run } from "../../schema/wire/resources.ts";
-import { sha256 } from "../../worker/identity/digest.ts";
 import { applyRetention } from "../../worker/retention/retention.ts";
+import { ADMIN, withAdmin } from "./admin.ts";
 
 /** The logs that come with results: held by the queue, then many in one object. */
 
-const ADMIN = "an-admin-token-for-tests-that-nobody-guesses";
 /** One pack has this many logs. */
 const PACK = 200;
 const YEARS_MS = 10 * 365 * 24 * 60 * 60_000;
 
-beforeAll(async () => {
-	await env.DB.prepare(
-		"INSERT OR IGNORE INTO tokens (id, team, kind, name, hash, created_at) VALUES ('tok_1', 'default', 'admin', 'admin', ?, 0)",
-	)
-		.bind(await sha256(ADMIN))
-		.run();
-});
+withAdmin();
 
 async function send(method: string, path: string, body: unknown = undefined, token = ADMIN): Promise<Response> {
 	const headers = { Authorization: `Bearer ${token}`, "Content-Type": "application/json" };
@@ -32,7 +25,7 @@ const answered = async <Answer>(response: Response) => {
 	return (await response.json()) as Answer;
 };
 
-/** An agent with a label of its own, and as many slots as a pack has logs. */
+/** An agent that takes only jobs of a project of its own, and has as many slots as a pack has logs. */
 class Agent {
 	readonly label: string;
 	#token = "";
@@ -43,7 +36,7 @@ class Agent {
 	}
 
 	async join(): Promise<this> {
-		const { token } = await answered<{ token: string }>(await send("POST", "/api/v1/agent-tokens", {}));
+		const { token } = await answered<{ token: string }>(await send("POST", "/api/v1/agent-tokens", { projects: [this.label] }));
 		const identity = { name: this.label, registration_key: this.label.padEnd(40, "k") };
 		this.#token = (await answered<{ token: string }>(await send("POST", "/api/v1/agents", identity, token))).token;
 		const facts = { version: "1", slots: PACK, labels: [this.label], facts: {} };
@@ -60,7 +53,7 @@ class Agent {
 
 	async submit(count: number): Promise<Run[]> {
 		const runs: Run[] = [];
-		for (let n = 0; n < count; n += 1) runs.push(await answered(await send("POST", "/api/v1/runs", { run: "x", runs_on: [this.label] })));
+		for (let n = 0; n < count; n += 1) runs.push(await answered(await send("POST", "/api/v1/runs", { run: "x", project: this.label })));
 		return runs;
 	}
 

@@ -1,18 +1,10 @@
-import { env, exports } from "cloudflare:workers";
-import { beforeAll, expect, test } from "vitest";
+import { exports } from "cloudflare:workers";
+import { expect, test } from "vitest";
 import { timeOfId } from "../../schema/wire/ids.ts";
 import type { Run } from "../../schema/wire/resources.ts";
-import { sha256 } from "../../worker/identity/digest.ts";
+import { ADMIN, withAdmin } from "./admin.ts";
 
-const ADMIN = "an-admin-token-for-tests-that-nobody-guesses";
-
-beforeAll(async () => {
-	await env.DB.prepare(
-		"INSERT OR IGNORE INTO tokens (id, team, kind, name, hash, created_at) VALUES ('tok_1', 'default', 'admin', 'admin', ?, 0)",
-	)
-		.bind(await sha256(ADMIN))
-		.run();
-});
+withAdmin();
 
 function ask(method: string, path: string, body: string, type = "application/json"): Promise<Response> {
 	const headers = { Authorization: `Bearer ${ADMIN}`, "Content-Type": type };
