@@ -88,9 +88,14 @@ export function readNextDue(core: Core): void {
 
 /** The due timers, oldest first. */
 export function dueTimers(core: Core, now: number, limit: number): Timer[] {
-	const stored = core.sql.all<Timer>("SELECT kind, id, due_at FROM timers WHERE due_at <= ? ORDER BY due_at LIMIT ?", now, limit);
+	const stored = core.sql.all<Timer>("SELECT kind, id, due_at FROM timers WHERE due_at <= ? ORDER BY due_at, kind, id LIMIT ?", now, limit);
 	const due = [...stored, ...rowTimers(core).filter(({ due_at }) => due_at <= now)];
-	return due.sort((a, b) => a.due_at - b.due_at).slice(0, limit);
+	return due.sort(byDue).slice(0, limit);
+}
+
+/** What is due at the same time has one order, wherever it is stored. */
+function byDue(a: Timer, b: Timer): number {
+	return a.due_at - b.due_at || (`${a.kind} ${a.id}` < `${b.kind} ${b.id}` ? -1 : 1);
 }
 
 function rowTimers(core: Core): Timer[] {
