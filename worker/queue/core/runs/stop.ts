@@ -34,6 +34,7 @@ export function stopJob(core: Core, job: JobRow, verb: "cancel" | "skip", reason
 		changeRow(core, "attempts", attempt.id, { state: "cancelling", rev: nextRev(core) });
 		markDirty(core, job.run_id);
 		core.hints.agentsWithNews.add(attempt.agent_id);
+		core.untimed.delete(attempt.id);
 		setTimer(core, "cancel", attempt.id, core.now() + core.settings.killGraceMs + CANCEL_SLACK_MS);
 	} else if (next !== null) {
 		if (offer) deleteOffer(core, offer);
