@@ -289,7 +289,7 @@ export interface Dispatcher extends Rpc.DurableObjectBranded {
 	discoveryOf(lease: LeaseClaims): Promise<Result<{ discovery: Discovery; run: RunRow } | null>>;
 	/** Whether an attempt is live. A LogShard asks about an open log without news. */
 	isAttemptLive(attemptId: string): Promise<boolean>;
-	/** Whether an attempt is live, for a LogShard in which its log begins. */
+	/** Whether a LogShard may begin the log of this attempt: the log is not elsewhere. */
 	beginsLog(attemptId: string): Promise<boolean>;
 	/** Records the location of an attempt's log. */
 	logArchived(attemptId: string, log: ArchivedLogNote): Promise<void>;

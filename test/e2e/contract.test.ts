@@ -164,6 +164,13 @@ describe("the OpenAPI document", () => {
 		await call("GET /api/v1/sources/{id}", { id: source.id });
 	});
 
+	test("is true for submissions in one request", async () => {
+		const lines = '{"run": "true", "runs_on": ["nobody"]}\n{"run": "false", "runs_on": ["nobody"]}\n';
+		const { items } = await call("POST /api/v1/runs/batch", {}, { body: lines });
+		expect(items).toHaveLength(2);
+		for (const { id } of items) await call("POST /api/v1/runs/{id}/cancel", { id });
+	});
+
 	test("is true for an offer that the agent declines, and a job that a person cancels", async () => {
 		const unwanted = (await call("POST /api/v1/runs", {}, { body: { run: "true", runs_on: ["speaker"] } })) as Run;
 		const refusedOffer = await agent.poll();

@@ -5,7 +5,7 @@ import type { Environment } from "../bindings.ts";
 import { NotSent, type Outgoing, send } from "../outbound/send.ts";
 import type { Effect } from "../queue/core/effects/effect_types.ts";
 import { presentRunSummary } from "../record/present.ts";
-import { findRun, previousRun } from "../record/runs.ts";
+import { findRun, previousState } from "../record/runs.ts";
 import { readSecrets } from "../secrets/service.ts";
 import { signMessage } from "./standard_webhooks.ts";
 
@@ -32,8 +32,8 @@ export async function sendNotification(environment: Environment, team: string, r
 
 /** Whether the previous run on this branch did not succeed. */
 async function isFixed(environment: Environment, run: RunRow): Promise<boolean> {
-	const before = await previousRun(environment.DB, run);
-	return before !== null && before.state !== "succeeded";
+	const before = await previousState(environment, run);
+	return before !== null && before !== "succeeded";
 }
 
 async function webhookMessage(

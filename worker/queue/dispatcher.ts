@@ -383,6 +383,11 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 
 	async watch(attemptId: string): Promise<boolean> {
 		if (this.#watchers.add(attemptId)) this.#settle();
+		return this.#isLogInShard(attemptId);
+	}
+
+	/** Whether the log of an attempt is in its shard, or may still come there. */
+	#isLogInShard(attemptId: string): boolean {
 		const attempt = findAttempt(this.#core, attemptId);
 		if (!attempt) return findOffer(this.#core, attemptId) !== undefined;
 		return attempt.log_archived === 0 && attempt.log_held === 0;
@@ -524,9 +529,9 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 	}
 
 	async beginsLog(attemptId: string): Promise<boolean> {
-		const isLive = await this.isAttemptLive(attemptId);
-		if (isLive) this.#begunLogs.set(attemptId, true);
-		return isLive;
+		const isExpected = this.#isLogInShard(attemptId);
+		if (isExpected) this.#begunLogs.set(attemptId, true);
+		return isExpected;
 	}
 
 	async logArchived(attemptId: string, log: ArchivedLogNote): Promise<void> {

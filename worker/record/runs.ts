@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, gt, inArray, isNotNull, isNull, lt, lte, ne, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gt, inArray, isNotNull, isNull, lt, lte, ne, notInArray, or, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import {
 	type ArtifactRow,
@@ -166,11 +166,17 @@ export async function listReruns(db: D1Database, team: string, runId: string): P
 		.limit(20);
 }
 
-/** The newest earlier run of the same pipeline and branch that has ended; null if there is none. */
-export async function previousRun(db: D1Database, run: RunRow): Promise<RunRow | null> {
+/** How many earlier runs are looked at for one that has ended. */
+const MAX_PREVIOUS_RUNS = 50;
+
+/**
+ * The state of the newest earlier run of the same pipeline and branch that has ended; null if there
+ * is none. The record may be a moment behind: the queue is asked for runs that have not ended there.
+ */
+export async function previousState(environment: Environment, run: RunRow): Promise<RunState | null> {
 	const isSameBranch = run.branch === null ? isNull(runs.branch) : eq(runs.branch, run.branch);
-	const [before] = await drizzle(db)
-		.select()
+	const before = await drizzle(environment.DB)
+		.select({ id: runs.id, state: runs.state })
 		.from(runs)
 		.where(
 			and(
@@ -182,13 +188,19 @@ export async function previousRun(db: D1Database, run: RunRow): Promise<RunRow |
 				run.source_upload === null ? isNull(runs.source_upload) : undefined,
 				lt(runs.id, run.id),
 				// Cancelled and empty runs say nothing about the branch.
-				inArray(runs.state, ["succeeded", "failed", "errored", "timed_out"]),
+				notInArray(runs.state, ["cancelled", "skipped"]),
 			),
 		)
 		.orderBy(desc(runs.id))
-		.limit(1);
-	return before ?? null;
+		.limit(MAX_PREVIOUS_RUNS);
+	for (const { id, state: recorded } of before) {
+		const state = isTerminal(recorded) ? recorded : (await findRun(environment, run.team, id))?.run.state;
+		if (state && RESULTS.has(state)) return state;
+	}
+	return null;
 }
+
+const RESULTS: ReadonlySet<RunState> = new Set(["succeeded", "failed", "errored", "timed_out"]);
 
 /** How many runs of a branch are read. */
 const MAX_BRANCH_RUNS = 100;

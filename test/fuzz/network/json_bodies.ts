@@ -26,6 +26,7 @@ const post = (target: string, as: Question["as"], body: unknown): Address => ({ 
 
 export const ADDRESSES: readonly Address[] = [
 	...SUBMISSIONS.map((body) => post("/api/v1/runs", "admin", body)),
+	post("/api/v1/runs/batch", "admin", SUBMISSIONS[0]),
 	{ ...post("/api/v1/runs?follow=1", "admin", SUBMISSIONS[0]), mayPark: true },
 	post("/api/v1/agent-tokens", "admin", right.AGENT_TOKEN),
 	post("/api/v1/agents", "registration", right.REGISTRATION),
