@@ -34,7 +34,7 @@ export class LogPacker {
 
 	/** Writes packs, if there is enough for one. */
 	run(): void {
-		if (this.#flight || !this.#core.hints.mayHoldLogs || !this.#isDue()) return;
+		if (this.#flight || !this.#isDue()) return;
 		this.#flight = this.#writeAll()
 			.catch((error) => {
 				log("warn", "logs cannot be packed; the queue holds them and tries again", errorFields(error));

@@ -169,6 +169,7 @@ export function savepoint<Result>(core: Core, body: () => Result): Result {
 function forgetUncertain(core: Core): void {
 	core.hints.startedTimers.clear();
 	core.hints.queued = null;
+	core.hints.heldLogs = null;
 	core.partitions.clear();
 }
 

@@ -29,8 +29,8 @@ export class Hints {
 	readonly mayHaveEffects = { internal: true, external: true };
 	/** Whether D1 may have rejected a row. */
 	mayHaveDeadRows = true;
-	/** Whether the queue may hold a log. */
-	mayHoldLogs = true;
+	/** The logs that the queue holds; null: not counted yet. */
+	heldLogs: { count: number; bytes: number; since: number | null } | null = null;
 	/** Attempts that have ended and whose log is not in its shard, since readers were woken. */
 	readonly logsElsewhere = new Set<string>();
 	/** How many jobs are queued, by partition; null: not counted yet. */

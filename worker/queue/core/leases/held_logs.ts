@@ -23,7 +23,8 @@ export interface HeldLogs {
 /** Holds the log of an attempt. Call it inside the command that ends the attempt. */
 export function holdLog(core: Core, attemptId: string, bytes: Uint8Array): void {
 	core.rows.append("held_logs", { attempt_id: attemptId, bytes, held_at: core.now() });
-	core.hints.mayHoldLogs = true;
+	const { heldLogs: held } = core.hints;
+	if (held) core.hints.heldLogs = { count: held.count + 1, bytes: held.bytes + bytes.byteLength, since: held.since ?? core.now() };
 }
 
 /** The bytes of a held log; null if the queue does not hold it. */
@@ -32,13 +33,14 @@ export function readHeldLog(core: Core, attemptId: string): Uint8Array | null {
 	return held ? new Uint8Array(held.bytes) : null;
 }
 
+/** Counted in memory: this is asked after every command. */
 export function heldLogs(core: Core): HeldLogs {
-	if (!core.hints.mayHoldLogs) return { count: 0, bytes: 0, since: null };
+	if (core.hints.heldLogs) return core.hints.heldLogs;
 	const [held] = core.sql.all<{ n: number; bytes: number | null; since: number | null }>(
 		"SELECT count(*) AS n, sum(length(bytes)) AS bytes, min(held_at) AS since FROM held_logs",
 	);
-	core.hints.mayHoldLogs = (held?.n ?? 0) > 0;
-	return { count: held?.n ?? 0, bytes: held?.bytes ?? 0, since: held?.since ?? null };
+	core.hints.heldLogs = { count: held?.n ?? 0, bytes: held?.bytes ?? 0, since: held?.since ?? null };
+	return core.hints.heldLogs;
 }
 
 /** A log in a pack: where it begins, and its length. */
@@ -89,5 +91,6 @@ export function recordPacked(core: Core, key: string, logs: readonly PackedLog[]
 
 /** Deletes held logs: R2 has them, or their run is deleted. */
 export function dropHeldLogs(core: Core, attemptIds: readonly string[]): void {
+	core.hints.heldLogs = null;
 	core.sql.all("DELETE FROM held_logs WHERE attempt_id IN (SELECT value FROM json_each(?))", JSON.stringify(attemptIds));
 }
