@@ -149,7 +149,7 @@ export class People {
 			let { rev } = await queue.followChanges(null, 0);
 			for (let time = 0; time < 10; time += 1) ({ rev } = await queue.followChanges(rev - world.random.below(50), 20_000));
 			const attempts = [...ledger.jobs.keys()];
-			await queue.held({ runs: [...ledger.runs.values()], sources: ["src"], attempts });
+			await queue.held({ runs: [...ledger.runs.values()], sources: ["src"], attempts, packs: ["packs/default/none.log"] });
 			for (const id of attempts.slice(-5)) await queue.readArtifacts(id);
 			await queue.health();
 			await queue.watch(attempts.at(-1) ?? "");

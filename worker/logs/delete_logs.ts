@@ -9,40 +9,19 @@ export interface StoredLog {
 	bytes: number;
 }
 
-type Storage = { DB: D1Database; BUCKET: R2Bucket };
-
 /**
- * Deletes logs from R2, before their rows no longer name them. A pack goes with its last log; until
- * then, zeros replace the logs that are deleted.
+ * Deletes logs from R2, before their rows no longer name them. In a pack, zeros replace them. The pack
+ * itself goes in the next retention sweep in which nobody names it: only the queue knows of logs that
+ * the record does not have yet.
  */
-export async function deleteLogs(environment: Storage, logs: readonly StoredLog[]): Promise<void> {
+export async function deleteLogs(bucket: R2Bucket, logs: readonly StoredLog[]): Promise<void> {
 	const ofTheirOwn = logs.filter(({ offset }) => offset === null);
 	await deleteObjects(
-		environment.BUCKET,
+		bucket,
 		ofTheirOwn.flatMap(({ key }) => [key, indexKeyOf(key)]),
 	);
-	const packs = Map.groupBy(
-		logs.filter(({ offset }) => offset !== null),
-		({ key }) => key,
-	);
-	const named = await countNamed(environment.DB, [...packs.keys()]);
-	for (const [key, deleted] of packs) {
-		if (deleted.length >= (named.get(key) ?? 0)) await environment.BUCKET.delete(key);
-		else await erase(environment.BUCKET, key, deleted);
-	}
-}
-
-/** How many attempts name each of these packs. */
-async function countNamed(db: D1Database, keys: readonly string[]): Promise<Map<string, number>> {
-	if (keys.length === 0) return new Map();
-	const { results } = await db
-		.prepare(
-			`SELECT a.log_key AS key, count(*) AS n FROM json_each(?) AS pack
-			CROSS JOIN attempts AS a ON a.log_key = pack.value AND a.log_offset IS NOT NULL GROUP BY a.log_key`,
-		)
-		.bind(JSON.stringify(keys))
-		.all<{ key: string; n: number }>();
-	return new Map(results.map(({ key, n }) => [key, n]));
+	const packed = logs.filter(({ offset }) => offset !== null);
+	for (const [key, ofPack] of Map.groupBy(packed, (log) => log.key)) await erase(bucket, key, ofPack);
 }
 
 /** Writes zeros over logs in a pack. Another deletion may write the same pack meanwhile. */

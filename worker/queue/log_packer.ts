@@ -1,5 +1,6 @@
 import { withDeadline } from "../platform/deadline.ts";
 import { errorFields, log } from "../platform/logger.ts";
+import { packKey } from "../platform/pack_key.ts";
 import type { Core } from "./core/core.ts";
 import { dropHeldLogs, heldLogs, nextPack, recordPacked } from "./core/leases/held_logs.ts";
 
@@ -64,7 +65,7 @@ export class LogPacker {
 
 	async #write(): Promise<void> {
 		const { content, logs } = nextPack(this.#core, PACK_LOGS, PACK_BYTES);
-		const key = `packs/${this.#core.newSecret()}.log`;
+		const key = packKey(this.#core.team, this.#core.newSecret());
 		await withDeadline(this.#bucket.put(key, content, { httpMetadata: { contentType: "text/plain; charset=utf-8" } }), DEADLINE_MS, "R2");
 		const departed = recordPacked(this.#core, key, logs);
 		if (departed.length > 0) {

@@ -1,7 +1,7 @@
 import { SHORT_HOLD_MS } from "../platform/settings.ts";
 import { Waiters } from "../platform/waiters.ts";
 import type { Core } from "./core/core.ts";
-import { type Changes, heldOf, newestRevOf, type RunRows, readChanges, readRun } from "./core/reads.ts";
+import { type Changes, heldOf, NOTHING_HELD, newestRevOf, type RunRows, readChanges, readRun } from "./core/reads.ts";
 import { FeedBudget } from "./feed_budget.ts";
 
 /** A follower that is further behind has to read everything again. */
@@ -65,7 +65,7 @@ export class ChangeWaiters {
 
 	/** Whether a run has left the queue. Waits for it up to `holdMs`. */
 	async hasDeparted(runId: string, holdMs: number): Promise<boolean> {
-		const isHeld = () => heldOf(this.#core, { runs: [runId], sources: [], attempts: [] }).runs.length > 0;
+		const isHeld = () => heldOf(this.#core, { ...NOTHING_HELD, runs: [runId] }).runs.length > 0;
 		for (const until = Date.now() + holdMs; isHeld() && Date.now() < until; )
 			await this.#ofDepartures.wait(`${runId} ${this.#nextKey()}`, until - Date.now());
 		return !isHeld();

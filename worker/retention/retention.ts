@@ -6,8 +6,9 @@ import { deleteSessionsBefore } from "../identity/sessions_store.ts";
 import { deleteLogs } from "../logs/service.ts";
 import { deleteObjects } from "../platform/delete_objects.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
+import { teamOfPack } from "../platform/pack_key.ts";
 import { readRetention } from "../platform/settings.ts";
-import type { Holdings } from "../queue/core/reads.ts";
+import { type Holdings, NOTHING_HELD } from "../queue/core/reads.ts";
 import { projectsWithRetention } from "../record/projects.ts";
 import { deleteRunRecords } from "../runs/service.ts";
 import { deleteUnusedTests } from "../test_results/service.ts";
@@ -86,7 +87,7 @@ export async function applyRetention(environment: Environment, now: number): Pro
 			find: (policy) => (limit, held) => logsBefore(db, policy, limit, held),
 			heldBy: ["runs", ({ run_id }) => run_id],
 			deleteRows: async (expired) => {
-				await deleteLogs(environment, expired);
+				await deleteLogs(bucket, expired);
 				await markLogsExpired(db, idsOf(expired));
 				return expired.length;
 			},
@@ -127,7 +128,7 @@ export async function applyRetention(environment: Environment, now: number): Pro
 	swept.orphans += await deleteOrphans(bucket, "logs/unknown/", now - keep.logsMs, async (keys) => keys);
 	swept.orphans += await deleteOrphans(bucket, "sources/", now - DAY_MS, (keys) => unusedKeys(db, keys));
 	// Packs whose writing was interrupted, and packs of logs that were deleted at the same time.
-	swept.orphans += await deleteOrphans(bucket, "packs/", now - DAY_MS, (keys) => unusedPacks(db, keys));
+	swept.orphans += await deleteOrphans(bucket, "packs/", now - DAY_MS, (keys) => unnamedPacks(environment, keys));
 	await deleteSignInLinks(db, now);
 	await deleteSessionsBefore(db, now);
 	// Deliveries stay as long as the runs that they start.
@@ -183,7 +184,7 @@ async function heldAmong<Row extends { team: string }>(
 	const held: string[] = [];
 	for (const team of new Set(rows.map((row) => row.team))) {
 		const ids = [...new Set(rows.filter((row) => row.team === team).map(idOf))];
-		const queried: Holdings = { runs: [], sources: [], attempts: [], [kind]: ids };
+		const queried: Holdings = { ...NOTHING_HELD, [kind]: ids };
 		held.push(...(await dispatcherOf(environment, team).held(queried))[kind]);
 	}
 	return held;
@@ -209,6 +210,13 @@ async function deleteOrphans(
 		if (!listed.truncated) return deleted;
 		cursor = listed.cursor;
 	}
+}
+
+/** Those of these packs of logs that neither the record nor the queue names. */
+async function unnamedPacks(environment: Environment, keys: readonly string[]): Promise<string[]> {
+	const unused = (await unusedPacks(environment.DB, keys)).map((key) => ({ key, team: teamOfPack(key) }));
+	const held = new Set(await heldAmong(environment, unused, "packs", ({ key }) => key));
+	return keysOf(unused).filter((key) => !held.has(key));
 }
 
 function idsOf(rows: readonly { id: string }[]): string[] {

@@ -12,7 +12,7 @@ import { deleteRunRows, objectsOfRun, type StoredObjects } from "./run_rows.ts";
 export async function deleteRunRecords(environment: Environment, runs: readonly { id: string; team: string }[]): Promise<void> {
 	const stored = await Promise.all(runs.map((run) => objectsOf(environment, run)));
 	await deleteLogs(
-		environment,
+		environment.BUCKET,
 		stored.flatMap(({ logs }) => logs),
 	);
 	await deleteObjects(

@@ -64,21 +64,28 @@ export function readArtifact(core: Core, attemptId: string, path: string): Artif
 	return core.sql.all<ArtifactRow>("SELECT * FROM artifacts WHERE attempt_id = ? AND path = ?", attemptId, path)[0] ?? null;
 }
 
-/** Runs, uploaded sources and attempts, by id. */
+/** Runs, uploaded sources and attempts, by id; packs of logs, by key. */
 export interface Holdings {
 	runs: string[];
 	sources: string[];
 	attempts: string[];
+	packs: string[];
 }
 
-/** Which of these the queue still holds: its runs and attempts, and the sources of its runs. */
-export function heldOf(core: Core, { runs, sources, attempts }: Holdings): Holdings {
+export const NOTHING_HELD: Holdings = { runs: [], sources: [], attempts: [], packs: [] };
+
+/**
+ * Which of these the queue still holds: its runs and attempts, the sources of its runs, and the packs
+ * that have logs of its attempts.
+ */
+export function heldOf(core: Core, { runs, sources, attempts, packs }: Holdings): Holdings {
 	const ids = (text: string, asked: string[]) =>
 		asked.length === 0 ? [] : core.sql.all<{ id: string }>(text, JSON.stringify(asked)).map(({ id }) => id);
 	return {
 		runs: ids("SELECT r.id FROM json_each(?) AS asked CROSS JOIN runs AS r ON r.id = asked.value", runs),
 		sources: ids("SELECT DISTINCT source_upload AS id FROM runs WHERE source_upload IN (SELECT value FROM json_each(?))", sources),
 		attempts: ids("SELECT a.id FROM json_each(?) AS asked CROSS JOIN attempts AS a ON a.id = asked.value", attempts),
+		packs: ids("SELECT DISTINCT log_key AS id FROM attempts WHERE log_key IN (SELECT value FROM json_each(?))", packs),
 	};
 }
 

@@ -34,7 +34,7 @@ const WRITES = /^\s*(?:INSERT(?:\s+OR\s+\w+)?\s+INTO|UPDATE|DELETE\s+FROM)\s+(\w
 const MENTIONED = new RegExp(`\\b(?:${[...Object.keys(STORED), ...APPENDED].join("|")})\\b`, "g");
 const MAX_TEXTS = 2_000;
 /** How many rows of a table stay in memory after a command, besides the live ones. */
-const MAX_ROWS = 5_000;
+const MAX_ROWS = 10_000;
 /** The limit of D1 and Durable Objects. */
 const MAX_PARAMS = 100;
 
@@ -225,8 +225,9 @@ export class RowStore {
 		const stored = this.#table(table);
 		const order = stored.spec.orderInRun ?? "";
 		const known = stored.ofRuns.get(runId);
-		if (known) {
-			const rows = known.map((id) => this.peek(table, id) as Columns);
+		// One statement for all, where some of a large run are no longer in memory.
+		if (known?.every((id) => stored.get(id))) {
+			const rows = known.map((id) => stored.get(id) as Columns);
 			return rows.sort((a, b) => (a[order] as number) - (b[order] as number)) as Row[];
 		}
 		const read = this.sql.all<Columns>(`SELECT * FROM ${table} WHERE run_id = ? ORDER BY ${order}`, runId);
