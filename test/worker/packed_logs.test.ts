@@ -92,8 +92,14 @@ async function packs(): Promise<string[]> {
 	return (await env.BUCKET.list({ prefix: "packs/" })).objects.map(({ key }) => key);
 }
 
-async function places(): Promise<{ id: string; job_id: string; log_key: string; log_offset: number; log_bytes: number }[]> {
-	return (await env.DB.prepare("SELECT * FROM attempts WHERE log_offset IS NOT NULL ORDER BY log_key, log_offset").all()).results as never;
+interface Place {
+	job_id: string;
+	log_offset: number;
+	log_bytes: number;
+}
+
+async function places(): Promise<Place[]> {
+	return (await env.DB.prepare("SELECT * FROM attempts WHERE log_offset IS NOT NULL ORDER BY log_key, log_offset").all<Place>()).results;
 }
 
 async function until(holds: () => Promise<boolean>): Promise<void> {

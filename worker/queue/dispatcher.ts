@@ -1,5 +1,4 @@
 import { DurableObject } from "cloudflare:workers";
-import { LRUCache } from "lru-cache";
 import type { ArtifactRow, EventRow } from "../../schema/database/tables.ts";
 import type { Discovery } from "../../schema/pipeline/resolve/resolved.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
@@ -10,11 +9,11 @@ import type { Explanation } from "../../schema/wire/resources.ts";
 import type { ScheduleRequest } from "../../schema/wire/schedules.ts";
 import { type AttemptState, isTerminal, type Reason } from "../../schema/wire/states.ts";
 import type { Batch, Dispatcher, Environment, JobRows, PollResult, QueueHealth, Submitted } from "../bindings.ts";
-import { logShardOf } from "../platform/log_shard.ts";
 import { errorFields, log, setLogLevel } from "../platform/logger.ts";
 import { type Result, resultOf } from "../platform/result.ts";
 import { pollHoldMs, readSettings, SWEEPER_NAME } from "../platform/settings.ts";
 import { Alarm } from "./alarm.ts";
+import { AttemptLogs } from "./attempt_logs.ts";
 import { closeSession, openSession, type Registration, registerAgent } from "./core/agents/agents.ts";
 import { assertCredential, type Credential } from "./core/agents/credentials.ts";
 import { type AgentChange, changeAgent, removeAgent } from "./core/agents/lifecycle.ts";
@@ -102,7 +101,6 @@ import { PlannedStop } from "./planned_stop.ts";
 import { OutboxRelay } from "./relay.ts";
 import { ChangeWaiters } from "./waiters.ts";
 
-const MAX_BEGUN_LOGS = 10_000;
 /** How many notices the answer to a batch has. */
 const MAX_NOTICES = 10;
 
@@ -119,9 +117,8 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 	readonly #alarm: Alarm;
 	readonly #changes: ChangeWaiters;
 	readonly #watchers: LogWatchers;
+	readonly #logs: AttemptLogs;
 	readonly #stop: PlannedStop;
-	/** Attempts of which a shard has something. */
-	readonly #begunLogs = new LRUCache<string, true>({ max: MAX_BEGUN_LOGS });
 	readonly #polls: AgentPolls;
 	/** Why new runs are rejected; null while the disk has room. */
 	#diskError: string | null = null;
@@ -144,6 +141,7 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 		this.#alarm = new Alarm(context.storage);
 		this.#changes = new ChangeWaiters(core);
 		this.#watchers = new LogWatchers(core);
+		this.#logs = new AttemptLogs(core, environment, this.#watchers);
 		this.#stop = new PlannedStop(core);
 		this.#polls = new AgentPolls(core, this.#watchers, this.#stop);
 		this.#relay = new OutboxRelay(core, environment.DB);
@@ -383,14 +381,7 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 
 	async watch(attemptId: string): Promise<boolean> {
 		if (this.#watchers.add(attemptId)) this.#settle();
-		return this.#isLogInShard(attemptId);
-	}
-
-	/** Whether the log of an attempt is in its shard, or may still come there. */
-	#isLogInShard(attemptId: string): boolean {
-		const attempt = findAttempt(this.#core, attemptId);
-		if (!attempt) return findOffer(this.#core, attemptId) !== undefined;
-		return attempt.log_archived === 0 && attempt.log_held === 0;
+		return this.#logs.isInShard(attemptId);
 	}
 
 	async readHeldLog(attemptId: string): Promise<Uint8Array | null> {
@@ -529,9 +520,7 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 	}
 
 	async beginsLog(attemptId: string): Promise<boolean> {
-		const isExpected = this.#isLogInShard(attemptId);
-		if (isExpected) this.#begunLogs.set(attemptId, true);
-		return isExpected;
+		return this.#logs.begins(attemptId);
 	}
 
 	async logArchived(attemptId: string, log: ArchivedLogNote): Promise<void> {
@@ -577,7 +566,7 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 		try {
 			this.#polls.assignAndWake();
 			this.#changes.announceChanges();
-			this.#sendReadersOn();
+			this.#logs.sendReadersOn();
 		} catch (error) {
 			// The command before is committed: its caller gets its answer even if this fails.
 			log("error", "settling failed", errorFields(error));
@@ -586,23 +575,6 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 		for (const runner of this.#effects) for (const flight of runner.run()) void flight.then(() => this.#afterFlight());
 		this.#packer.run();
 		this.#arm();
-	}
-
-	/**
-	 * Tells the shard of a log that came with its result, if something of the attempt is there or
-	 * somebody waits there. After a restart the first is not known; the shard then finds out itself.
-	 */
-	#sendReadersOn(): void {
-		const { logsElsewhere } = this.#core.hints;
-		for (const attemptId of logsElsewhere) {
-			if (!this.#begunLogs.delete(attemptId) && !this.#watchers.has(attemptId)) continue;
-			const attempt = findAttempt(this.#core, attemptId);
-			if (!attempt) continue;
-			void logShardOf(this.env, attempt.shard)
-				.sendReadersOn(attemptId)
-				.catch((error) => log("warn", "the readers of a log cannot be woken", errorFields(error)));
-		}
-		logsElsewhere.clear();
 	}
 
 	/** Rows were copied, or effects have happened: runs may have left the queue. */

@@ -1,31 +1,5 @@
+import { type Columns, LiveRows, RowTable, STORED } from "./row_table.ts";
 import type { Sql, SqlValue } from "./sql.ts";
-
-/** A row as its columns. */
-export type Columns = Record<string, SqlValue>;
-
-/** A table of whose rows the store keeps copies in memory. */
-interface StoredTable {
-	/** The column that identifies a row. */
-	key: string;
-	/** Rows that are always in memory once they were asked for: a condition in SQL, the same in code, and the column with their agent. */
-	live?: { sql: string; is(row: Columns): boolean; agent: string };
-	/** The column that orders the rows of a run; `run_id` names the run. */
-	orderInRun?: string;
-}
-
-const LIVE_ATTEMPT = new Set<SqlValue>(["running", "cancelling"]);
-
-const STORED: Record<string, StoredTable> = {
-	runs: { key: "id" },
-	jobs: { key: "id", orderInRun: "position" },
-	attempts: {
-		key: "id",
-		orderInRun: "number",
-		live: { sql: "state IN ('running', 'cancelling')", is: (row) => LIVE_ATTEMPT.has(row.state as SqlValue), agent: "agent_id" },
-	},
-	agents: { key: "id", live: { sql: "true", is: () => true, agent: "id" } },
-	offers: { key: "attempt_id", live: { sql: "true", is: () => true, agent: "agent_id" } },
-};
 
 /** Tables to which a command only adds rows. */
 const APPENDED: ReadonlySet<string> = new Set(["transitions", "effects", "held_logs"]);
@@ -38,100 +12,10 @@ const MAX_ROWS = 10_000;
 /** The limit of D1 and Durable Objects. */
 const MAX_PARAMS = 100;
 
-/** What a command has done to a row that is not written yet. */
-type Change = { is: "inserted" } | { is: "updated"; columns: Set<string> } | { is: "deleted" };
-
 /** What a statement of SQL touches of the stored tables. */
 interface Touches {
 	mentions: readonly string[];
 	writes: string | null;
-}
-
-/** The copies of one table. */
-class Table {
-	readonly rows = new Map<string, Columns>();
-	/** The changes of the present command that are not written yet, in their order. */
-	readonly changes = new Map<string, Change>();
-	/** The rows that the present command has changed. */
-	readonly touched = new Set<string>();
-	/** The live rows; null: not read yet. */
-	live: LiveRows | null = null;
-	/** Run → its rows, in the order in which they were added. */
-	readonly ofRuns = new Map<string, string[]>();
-	/** The columns of a row with their defaults. */
-	readonly defaults: Columns;
-	readonly insertion: string;
-
-	readonly name: string;
-	readonly spec: StoredTable;
-
-	constructor(name: string, spec: StoredTable, sql: Sql) {
-		this.name = name;
-		this.spec = spec;
-		const columns = sql.all<{ name: string; dflt_value: string | null }>(`PRAGMA table_info(${name})`);
-		this.defaults = Object.fromEntries(columns.map(({ name, dflt_value }) => [name, defaultOf(dflt_value)]));
-		this.insertion = `INSERT INTO ${name} (${columns.map((column) => column.name).join(", ")}) VALUES (${columns.map(() => "?").join(", ")})`;
-	}
-
-	/** The copy of a row. */
-	get(id: string): Columns | undefined {
-		return this.rows.get(id) ?? this.live?.all.get(id);
-	}
-
-	/** Keeps a row, and its place among the live ones. */
-	keep(id: string, row: Columns): void {
-		this.rows.set(id, row);
-		if (this.spec.live?.is(row)) this.live?.add(id, row);
-		else this.live?.remove(id);
-	}
-
-	drop(id: string): void {
-		this.live?.remove(id);
-		this.rows.delete(id);
-	}
-
-	/** Forgets everything that is written. */
-	forget(): void {
-		this.rows.clear();
-		this.live = null;
-		this.ofRuns.clear();
-	}
-}
-
-/** The rows of a table that are always in memory. */
-class LiveRows {
-	readonly #agent: string;
-	readonly all = new Map<string, Columns>();
-	readonly ofAgents = new Map<string, Map<string, Columns>>();
-
-	/** @param agent the column with the agent of a row */
-	constructor(agent: string) {
-		this.#agent = agent;
-	}
-
-	add(id: string, row: Columns): void {
-		this.all.set(id, row);
-		const agentId = String(row[this.#agent]);
-		const ofAgent = this.ofAgents.get(agentId);
-		if (ofAgent) ofAgent.set(id, row);
-		else this.ofAgents.set(agentId, new Map([[id, row]]));
-	}
-
-	remove(id: string): void {
-		const row = this.all.get(id);
-		if (!row) return;
-		this.all.delete(id);
-		const agentId = String(row[this.#agent]);
-		const ofAgent = this.ofAgents.get(agentId);
-		ofAgent?.delete(id);
-		if (ofAgent?.size === 0) this.ofAgents.delete(agentId);
-	}
-}
-
-/** The value of a default in the schema. */
-function defaultOf(text: string | null): SqlValue {
-	if (text === null || text === "NULL") return null;
-	return text.startsWith("'") ? text.slice(1, -1).replaceAll("''", "'") : Number(text);
 }
 
 /**
@@ -144,7 +28,7 @@ export class RowStore {
 	/** The database, with an eye on what statements read and write. */
 	readonly sql: Sql;
 	readonly #database: Sql;
-	readonly #tables: ReadonlyMap<string, Table>;
+	readonly #tables: ReadonlyMap<string, RowTable>;
 	readonly #appended = new Map<string, Columns[]>();
 	readonly #touches = new Map<string, Touches>();
 	/** The tables to which the present command has written by a statement of its own. */
@@ -154,7 +38,7 @@ export class RowStore {
 
 	constructor(database: Sql) {
 		this.#database = database;
-		this.#tables = new Map(Object.entries(STORED).map(([name, spec]) => [name, new Table(name, spec, database)]));
+		this.#tables = new Map(Object.entries(STORED).map(([name, spec]) => [name, new RowTable(name, spec, database)]));
 		this.sql = {
 			all: (text, ...params) => this.#all(text, params),
 			tx: (body) => database.tx(body),
@@ -239,8 +123,8 @@ export class RowStore {
 		return rows as Row[];
 	}
 
-	/** Adds a row. Columns that are left out have their defaults. */
-	insert(table: string, columns: Readonly<Columns>): Readonly<Columns> {
+	/** Adds a row. Columns that are left out have their defaults. @returns a copy of the row */
+	insert<Row extends object>(table: string, columns: Readonly<Columns>): Row {
 		const stored = this.#tableToChange(table);
 		const row = { ...stored.defaults, ...columns };
 		const id = String(row[stored.spec.key]);
@@ -252,7 +136,7 @@ export class RowStore {
 		// A new run has no other rows yet.
 		if (table === "runs") for (const other of this.#tables.values()) if (other.spec.orderInRun) other.ofRuns.set(id, []);
 		if (stored.spec.orderInRun) stored.ofRuns.get(String(row.run_id))?.push(id);
-		return row;
+		return { ...row } as Row;
 	}
 
 	/** Changes columns of a row. @returns whether the row exists */
@@ -336,7 +220,7 @@ export class RowStore {
 		return touches;
 	}
 
-	#readLive(stored: Table): LiveRows {
+	#readLive(stored: RowTable): LiveRows {
 		const live = new LiveRows(stored.spec.live?.agent ?? "");
 		const { key, live: condition } = stored.spec;
 		for (const read of this.sql.all<Columns>(`SELECT * FROM ${stored.name} WHERE ${condition?.sql}`)) {
@@ -347,7 +231,7 @@ export class RowStore {
 		return live;
 	}
 
-	#flushTable(stored: Table): void {
+	#flushTable(stored: RowTable): void {
 		if (stored.changes.size === 0) return;
 		for (const [id, change] of stored.changes) {
 			if (change.is === "inserted") this.#database.all(stored.insertion, ...Object.values(stored.get(id) as Columns));
@@ -357,7 +241,7 @@ export class RowStore {
 		stored.changes.clear();
 	}
 
-	#writeUpdate(stored: Table, id: string, columns: readonly string[]): void {
+	#writeUpdate(stored: RowTable, id: string, columns: readonly string[]): void {
 		const row = stored.get(id) as Columns;
 		const signature = `${stored.name} ${columns.join()}`;
 		let text = this.#texts.get(signature);
@@ -404,13 +288,13 @@ export class RowStore {
 		}
 	}
 
-	#table(name: string): Table {
+	#table(name: string): RowTable {
 		const stored = this.#tables.get(name);
 		if (!stored) throw new Error(`the rows of ${name} are not kept`);
 		return stored;
 	}
 
-	#tableToChange(name: string): Table {
+	#tableToChange(name: string): RowTable {
 		this.#assertOpen();
 		return this.#table(name);
 	}

@@ -1,7 +1,7 @@
 import type { AttemptRow as AttemptRecord, JobRow as JobRecord, RunRow as RunRecord } from "../../../schema/database/tables.ts";
 import type { RunTrust } from "../../../schema/wire/agents.ts";
 import type { Core } from "./core.ts";
-import type { Columns } from "./row_store.ts";
+import type { Columns } from "./row_table.ts";
 
 /** The live rows: those of the record, with columns that only the queue needs. */
 export type RunRow = RunRecord & { cancel_requested: number; group_key: string | null; holds_group: number };
@@ -84,7 +84,7 @@ interface StoredRows {
 
 /** Adds a row. Columns that are left out have the defaults of the schema. */
 export function addRow<Table extends keyof StoredRows>(core: Core, table: Table, columns: Partial<StoredRows[Table]>): StoredRows[Table] {
-	return { ...core.rows.insert(table, columns as Columns) } as unknown as StoredRows[Table];
+	return core.rows.insert<StoredRows[Table]>(table, columns as Columns);
 }
 
 /** Changes columns of a row. A row that is gone stays so. */
