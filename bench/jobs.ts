@@ -1,9 +1,10 @@
 import path from "node:path";
 import type { Run } from "../schema/wire/resources.ts";
+import { type CpuTime, cpuTime } from "./cpu.ts";
 import { bash } from "./floors.ts";
 import { watchMemory } from "./memory.ts";
 import type { Part } from "./part.ts";
-import { IS_FLOOR, shareOf, timingRow } from "./table.ts";
+import { IS_FLOOR, onceRow, shareOf, timingRow } from "./table.ts";
 import { onTarget, type Target } from "./target.ts";
 import { elapsed, type Timing, timing } from "./timing.ts";
 
@@ -18,11 +19,18 @@ export const jobs: Part = {
 		onTarget(path.join(folder, "data"), ["--agent-slots", String(SLOTS)], async (target) => {
 			const floor = await bash(SLOTS);
 			await runAll(target, WARM_UP);
+			const before = cpuTime(target.pid);
 			const { value: run, memory } = await watchMemory(target, "real jobs", () => runAll(target, JOBS));
+			const after = cpuTime(target.pid);
 			const rows = [
 				timingRow(`bash -c true, ${SLOTS} at a time`, floor, IS_FLOOR),
 				timingRow(`jobs of \`true\`, ${SLOTS} slots`, run, shareOf(floor.rate, run.rate, "its rate")),
 			];
+			if (before && after) {
+				const each = (process: keyof CpuTime) => (after[process] - before[process]) / JOBS;
+				rows.push(onceRow("CPU time for each: host and workerd", each("server"), ""));
+				rows.push(onceRow("CPU time for each: the agent with the processes of jobs", each("agent"), ""));
+			}
 			return { rows, memory };
 		}),
 };

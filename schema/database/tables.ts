@@ -159,7 +159,6 @@ export const jobs = sqliteTable(
 		index("jobs_of_run").on(table.run_id, table.position),
 		index("jobs_newest").on(table.team, table.id),
 		index("jobs_by_state").on(table.team, table.state, table.id),
-		index("jobs_by_rev").on(table.team, table.rev),
 	],
 );
 export type JobRow = typeof jobs.$inferSelect;
@@ -206,7 +205,6 @@ export const attempts = sqliteTable(
 		coverage: text("coverage"),
 	},
 	(table) => [
-		index("attempts_of_job").on(table.job_id, table.number),
 		index("attempts_of_run").on(table.run_id),
 		index("attempts_with_log").on(table.finished_at).where(sql`${table.log_key} IS NOT NULL`),
 		index("attempts_in_pack").on(table.log_key).where(sql`${table.log_offset} IS NOT NULL`),

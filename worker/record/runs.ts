@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, gt, inArray, isNotNull, isNull, lt, lte, ne, notInArray, or, type SQL, sql } from "drizzle-orm";
+import { and, asc, desc, eq, getTableColumns, gt, inArray, isNotNull, isNull, lt, lte, ne, notInArray, or, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import {
 	type ArtifactRow,
@@ -96,7 +96,14 @@ async function recordedJob(db: D1Database, team: string, id: string): Promise<Jo
 		d1
 			.select()
 			.from(attempts)
-			.where(and(eq(attempts.job_id, id), eq(attempts.team, team)))
+			// By the index of the run.
+			.where(
+				and(
+					eq(attempts.run_id, d1.select({ run_id: jobs.run_id }).from(jobs).where(eq(jobs.id, id))),
+					eq(attempts.job_id, id),
+					eq(attempts.team, team),
+				),
+			)
 			.orderBy(asc(attempts.number)),
 	]);
 	return found[0] ? { job: found[0], attempts: attemptRows } : null;
@@ -350,9 +357,11 @@ export async function recordedChanges(
 			.orderBy(asc(runs.rev))
 			.limit(limit),
 		d1
-			.select()
-			.from(jobs)
-			.where(and(eq(jobs.team, team), gt(jobs.rev, since), lte(jobs.rev, until)))
+			.select(getTableColumns(jobs))
+			.from(runs)
+			.innerJoin(jobs, eq(jobs.run_id, runs.id))
+			// The run of a job that has left the queue changed last.
+			.where(and(eq(runs.team, team), gt(runs.rev, since), gt(jobs.rev, since), lte(jobs.rev, until)))
 			.orderBy(asc(jobs.rev))
 			.limit(limit),
 	]);

@@ -1,0 +1,2 @@
+DROP INDEX `attempts_of_job`;--> statement-breakpoint
+DROP INDEX `jobs_by_rev`;
