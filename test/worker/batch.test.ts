@@ -72,3 +72,9 @@ test("a repeated batch with the same Idempotency-Key starts nothing twice, and o
 			.status,
 	).toBe(409);
 });
+
+test("a secret that does not exist is named once, however many lines ask for it", async () => {
+	const line = JSON.stringify({ pipeline: { runs_on: ["nowhere"], secrets: { TOKEN: "none_yet" }, steps: ["a"] }, project: "batched" });
+	const { notices } = (await (await submit([line, line])).json()) as SubmittedBatch;
+	expect(notices.filter((notice) => notice.includes("none_yet"))).toEqual([expect.stringContaining("which does not exist")]);
+});

@@ -1,4 +1,3 @@
-import type { ResolvedPipeline } from "../../schema/pipeline/resolve/resolved.ts";
 import { newId } from "../../schema/wire/ids.ts";
 import { MAX_LIST_LIMIT } from "../../schema/wire/limits.ts";
 import { FORMATS_OF_FOLLOWED } from "../../schema/wire/log_formats.ts";
@@ -11,7 +10,7 @@ import { flag, idCursor, integer, invalidParameter, limit, numberCursor, oneOf, 
 import type { RequestContext } from "../http/route.ts";
 import { actorOf, type Queried, route } from "../http/route.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
-import { errorFields, log } from "../platform/logger.ts";
+import { log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
 import { alreadyOver } from "../queue/core/runs/cancel.ts";
 import { SUBMITTED } from "../queue/core/runs/submit.ts";
@@ -19,9 +18,9 @@ import { presentEvent, presentRun, presentRunSummary } from "../record/present.t
 import { requireRun } from "../record/require.ts";
 import { listRuns } from "../record/runs.ts";
 import { listEvents } from "../record/transitions.ts";
-import { missingSecrets } from "../secrets/service.ts";
 import { submitBatch } from "./batch.ts";
 import { followRun } from "./follow_run.ts";
+import { missingSecretNotices } from "./missing_secrets.ts";
 import { answerSubmitted, deleteFinishedRun, idempotencyOf } from "./service.ts";
 import { readSubmission } from "./submission.ts";
 
@@ -50,26 +49,8 @@ async function submit(context: Caller & Queried<typeof SUBMIT>): Promise<Respons
 		}),
 	);
 	if (!answer.isReplay) log("debug", "run accepted", { request_id: requestId, run: answer.runId, project, actor: actorOf(principal) });
-	const notices = [...answer.notices, ...(await missingSecretsOf(context, pipeline, project))];
+	const notices = [...answer.notices, ...(await missingSecretNotices(environment, principal.team, pipeline, project))];
 	return answerSubmitted(context, { ...answer, notices }, context.query.follow);
-}
-
-/**
- * Notices about secrets that jobs request and the project does not have: someone may still set them before
- * the jobs start.
- */
-async function missingSecretsOf({ environment, principal }: Caller, pipeline: ResolvedPipeline, project: string): Promise<string[]> {
-	const names = [...new Set(pipeline.jobs.flatMap(({ secrets }) => Object.values(secrets)))];
-	// The run is accepted. A failed lookup is no error here: each job start looks up its secrets
-	// again.
-	const missing = await missingSecrets(environment.DB, principal.team, project, names).catch((error) => {
-		log("warn", "cannot look up the secrets of a run", errorFields(error));
-		return [];
-	});
-	return missing.map((name) => {
-		const job = pipeline.jobs.find(({ secrets }) => Object.values(secrets).includes(name));
-		return `Job ${job?.name} uses secret ${name}, which does not exist. Set it with: windlass secrets set ${name} --project ${project}`;
-	});
 }
 
 const LIST = {

@@ -2,6 +2,7 @@ import { ApiError } from "../../schema/wire/errors.ts";
 import { newId } from "../../schema/wire/ids.ts";
 import { MAX_BATCH_JOBS, MAX_BATCH_RUNS, MAX_PIPELINE_BYTES } from "../../schema/wire/limits.ts";
 import type { SubmittedBatch } from "../../schema/wire/resources.ts";
+import type { Environment } from "../bindings.ts";
 import { json } from "../http/answers.ts";
 import { readText } from "../http/bodies.ts";
 import { actorOf } from "../http/route.ts";
@@ -10,9 +11,12 @@ import { log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
 import { SUBMITTED } from "../queue/core/runs/submit.ts";
 import { requireSource } from "../sources/service.ts";
+import { missingSecretNotices } from "./missing_secrets.ts";
 import type { ResolvedSubmission } from "./resolved_texts.ts";
 import { idempotencyOf, type SubmittingContext } from "./service.ts";
 import { resolveText } from "./submission.ts";
+
+const MAX_NOTICES = 10;
 
 /** Many submissions in one request: all of them are accepted in one transaction, or none. */
 
@@ -33,7 +37,20 @@ export async function submitBatch(context: SubmittingContext & { baseUrl: string
 	const { accepted, notices } = unwrap(await dispatcherOf(environment, principal.team).submitAll({ pipelines, runs, shared }));
 	log("debug", "runs accepted", { request_id: requestId, runs: accepted.length, actor });
 	const items = accepted.map(({ runId, isReplay }) => ({ id: runId, url: `${context.baseUrl}/runs/${runId}`, is_replay: isReplay }));
-	return json({ items, notices } satisfies SubmittedBatch, 201);
+	const missing = await missingSecretsOf(environment, principal.team, submissions);
+	return json({ items, notices: [...notices, ...missing] } satisfies SubmittedBatch, 201);
+}
+
+/** The notices of the first few different submissions. */
+async function missingSecretsOf(environment: Environment, team: string, submissions: readonly ResolvedSubmission[]): Promise<string[]> {
+	const asking = submissions.filter(({ pipeline }) => pipeline.jobs.some(({ secrets }) => Object.keys(secrets).length > 0));
+	const different = new Map(asking.map((one) => [`${one.project} ${one.definition}`, one]));
+	const notices = await Promise.all(
+		[...different.values()]
+			.slice(0, MAX_NOTICES)
+			.map(({ pipeline, project }) => missingSecretNotices(environment, team, pipeline, project)),
+	);
+	return [...new Set(notices.flat())].slice(0, MAX_NOTICES);
 }
 
 /** @throws ApiError `malformed`, `too_large`, `validation_failed` with the line in the batch */

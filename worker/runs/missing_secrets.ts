@@ -1,0 +1,27 @@
+import type { ResolvedPipeline } from "../../schema/pipeline/resolve/resolved.ts";
+import type { Environment } from "../bindings.ts";
+import { errorFields, log } from "../platform/logger.ts";
+import { missingSecrets } from "../secrets/service.ts";
+
+/**
+ * Notices about secrets that jobs request and the project does not have: someone may still set them
+ * before the jobs start.
+ */
+export async function missingSecretNotices(
+	environment: Environment,
+	team: string,
+	pipeline: ResolvedPipeline,
+	project: string,
+): Promise<string[]> {
+	const names = [...new Set(pipeline.jobs.flatMap(({ secrets }) => Object.values(secrets)))];
+	// The run is accepted. A failed lookup is no error here: each job start looks up its secrets
+	// again.
+	const missing = await missingSecrets(environment.DB, team, project, names).catch((error) => {
+		log("warn", "cannot look up the secrets of a run", errorFields(error));
+		return [];
+	});
+	return missing.map((name) => {
+		const job = pipeline.jobs.find(({ secrets }) => Object.values(secrets).includes(name));
+		return `Job ${job?.name} uses secret ${name}, which does not exist. Set it with: windlass secrets set ${name} --project ${project}`;
+	});
+}
