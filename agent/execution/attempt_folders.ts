@@ -21,14 +21,17 @@ const PLAIN: Readonly<Record<string, readonly string[] | null>> = {
 /** The type and the permissions of a folder of the agent. */
 const OWN_FOLDER = constants.S_IFDIR | 0o700;
 
-/** When each of them was changed last, by its path. */
-type Changes = ReadonlyMap<string, number>;
+/** When each of them was changed last, and its mode, by its path. */
+type Changes = ReadonlyMap<string, string>;
+
+/** What decides which folders a job needs. */
+type Needs = Pick<Assignment, "source" | "container"> & { steps: readonly Pick<Assignment["steps"][number], "build">[] };
 
 /**
  * Makes the folders of an attempt. Nothing here waits for another thread: it is a few entries.
  * @param folder the folder of the attempt
  */
-export function makeAttemptFolders(folder: string, { source, container, steps }: Assignment): void {
+export function makeAttemptFolders(folder: string, { source, container, steps }: Needs): void {
 	const { steps: scripts, own, emptyHome, temporary, home, files, output, summary, workspace } = attemptPaths(folder);
 	mkdirSync(folder, { recursive: true, mode: 0o700 });
 	const needed = [...(source ? [emptyHome] : []), ...(container ? [home] : [])];
@@ -59,7 +62,7 @@ export class AttemptFolders {
 	}
 
 	/** Makes the folders of an attempt, or takes those of an earlier one. */
-	make(folder: string, assignment: Assignment): void {
+	make(folder: string, assignment: Needs): void {
 		const { source, container, steps } = assignment;
 		const isPlain = !source && !container && !steps.some((step) => step.build);
 		const kept = isPlain ? this.#takeSpare(folder) : null;
@@ -121,8 +124,9 @@ function changesIn(folder: string): Changes {
 	return new Map(Object.keys(PLAIN).map((name) => [name, changeOf(folder, name)]));
 }
 
-function changeOf(folder: string, name: string): number {
-	return lstatSync(`${folder}/${name}`).ctimeMs;
+function changeOf(folder: string, name: string): string {
+	const { ctimeMs, mode } = lstatSync(`${folder}/${name}`);
+	return `${ctimeMs} ${mode}`;
 }
 
 function areUnchanged(folder: string, changes: Changes): boolean {

@@ -3,10 +3,9 @@ import path from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { AttemptFolders } from "../../agent/execution/attempt_folders.ts";
-import type { Assignment } from "../../schema/wire/protocol.ts";
 import { temporaryFolder } from "../support/processes.ts";
 
-const PLAIN = { source: null, container: null, steps: [{}] } as unknown as Assignment;
+const PLAIN = { source: null, container: null, steps: [{ build: null }] };
 
 describe("the folders of a job that has ended", () => {
 	test("are left to the next job when nothing in them has changed", async () => {

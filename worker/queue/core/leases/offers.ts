@@ -48,7 +48,8 @@ const MAX_DECLINES = 10;
 
 /** Offers waiting jobs to waiting agents, as a command of its own. @see assignOffers */
 export function assignWaiting(core: Core, agentIds: readonly string[]): void {
-	if (agentIds.length > 0 && waitingPartitions(core).length > 0) command(core, () => assignOffers(core, agentIds));
+	if (agentIds.length === 0 || waitingPartitions(core).length === 0 || pauseOf(core)) return;
+	command(core, () => assignOffers(core, agentIds));
 }
 
 /**
