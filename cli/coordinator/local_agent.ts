@@ -97,7 +97,7 @@ const AGENT_SETTINGS: ReadonlySet<string> = new Set([
 ]);
 
 /** The agent does not get the coordinator's own settings, such as its admin token. */
-function withoutOwnSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+export function withoutOwnSettings(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
 	return Object.fromEntries(Object.entries(environment).filter(([name]) => !name.startsWith("WINDLASS_") || AGENT_SETTINGS.has(name)));
 }
 

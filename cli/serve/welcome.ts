@@ -42,5 +42,5 @@ function printLine(label: string, text: string): void {
 
 /** How a person calls this program: if npm started it in a working copy, it is not on the PATH. */
 function programName(): string {
-	return process.env.npm_lifecycle_event === "start" ? "npm run --silent windlass --" : "windlass";
+	return ["start", "demo"].includes(process.env.npm_lifecycle_event ?? "") ? "npm run --silent windlass --" : "windlass";
 }

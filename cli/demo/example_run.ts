@@ -1,30 +1,22 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { Command } from "commander";
-import type { Artifact, Page, Run } from "../schema/wire/resources.ts";
-import { Coordinator } from "./coordinator/coordinator.ts";
-import { DataFolder } from "./coordinator/data_folder.ts";
-import { exampleSubmission } from "./coordinator/example.ts";
-import { JsonLog } from "./coordinator/json_log.ts";
-import { LocalAgent } from "./coordinator/local_agent.ts";
-import { DEFAULT_LIMITS, DEFAULT_TIMES } from "./coordinator/options.ts";
-import { NO_OUTBOUND } from "./coordinator/outbound.ts";
-import { EXIT } from "./exit_codes.ts";
-import { stateText, table, took } from "./terminal.ts";
+import type { Artifact, Page, Run } from "../../schema/wire/resources.ts";
+import { Coordinator } from "../coordinator/coordinator.ts";
+import { DataFolder } from "../coordinator/data_folder.ts";
+import { exampleSubmission } from "../coordinator/example.ts";
+import { JsonLog } from "../coordinator/json_log.ts";
+import { LocalAgent } from "../coordinator/local_agent.ts";
+import { DEFAULT_LIMITS, DEFAULT_TIMES } from "../coordinator/options.ts";
+import { NO_OUTBOUND } from "../coordinator/outbound.ts";
+import { EXIT } from "../exit_codes.ts";
+import { stateText, table, took } from "../terminal.ts";
 
 /**
- * `windlass demo`: runs the bundled example once, with a coordinator and an agent in a temporary
- * folder.
+ * Runs the bundled example once, in a temporary folder that is deleted at the end.
+ * @returns the exit code
  */
-export function demoCommand(setExitCode: (code: number) => void): Command {
-	return new Command("demo")
-		.description("Run the bundled example once, with a coordinator and an agent in a temporary folder. The folder is deleted at the end.")
-		.addHelpText("after", "\nExample:\n  windlass demo")
-		.action(async () => setExitCode(await demo()));
-}
-
-async function demo(): Promise<number> {
+export async function runExampleOnce(): Promise<number> {
 	const folder = await mkdtemp(path.join(os.tmpdir(), "windlass-demo-"));
 	const data = DataFolder.open(path.join(folder, "data"));
 	try {
