@@ -1,6 +1,7 @@
 import { styleText } from "node:util";
 import { plainText } from "../schema/text/ansi.ts";
 import { formatDuration } from "../schema/wire/duration.ts";
+import { shownState, type Tone } from "../schema/wire/state_words.ts";
 
 /**
  * Text for the terminal: colors, tables, states with their marks. NO_COLOR is honored
@@ -19,25 +20,12 @@ export function paint(style: Style, text: string): string {
 	return isColored() ? styleText(style, text, { validateStream: false }) : text;
 }
 
-const MARKS: Record<string, [string, Style]> = {
-	succeeded: ["✓", "green"],
-	failed: ["✗", "red"],
-	errored: ["!", "red"],
-	timed_out: ["◷", "red"],
-	cancelled: ["⊘", "gray"],
-	cancelling: ["⊘", "yellow"],
-	skipped: ["»", "gray"],
-	running: ["●", "blue"],
-	waiting: ["◍", "yellow"],
-	queued: ["◌", "gray"],
-	leased: ["◌", "gray"],
-	blocked: ["◌", "gray"],
-};
+const STYLES: Record<Tone, Style> = { ok: "green", bad: "red", run: "blue", wait: "yellow", off: "gray" };
 
 /** A state with its mark. */
 export function stateText(state: string): string {
-	const [mark, style] = MARKS[state] ?? ["·", "reset" as Style];
-	return paint(style, `${mark} ${state.replace("_", " ")}`);
+	const { mark, word, tone } = shownState(state);
+	return paint(STYLES[tone], `${mark} ${word}`);
 }
 
 /** The time since a date: `5m ago`. */

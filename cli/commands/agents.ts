@@ -2,9 +2,10 @@ import { Command, Option } from "commander";
 import { type DisableRequest, describeRestriction, RUN_TRUST } from "../../schema/wire/agents.ts";
 import { notFound } from "../../schema/wire/errors.ts";
 import type { Agent, Page } from "../../schema/wire/resources.ts";
+import { agentState } from "../../schema/wire/state_words.ts";
 import { type ConfirmedFlags, confirm, YES } from "../confirmation.ts";
 import { Connection } from "../connection.ts";
-import { ago, counted, paint, print, printJson, table } from "../terminal.ts";
+import { ago, counted, paint, print, printJson, stateText, table } from "../terminal.ts";
 import { UsageError } from "../usage_error.ts";
 import { command, type Flags, nameList } from "./command.ts";
 
@@ -30,12 +31,7 @@ async function findAgent(connection: Connection, nameOrId: string): Promise<Agen
 	return found;
 }
 
-/** The state of an agent. A person's change (disabled, drain) comes before its connection. */
-function stateOf({ status, disabled, drain }: Agent): string {
-	if (disabled) return paint("yellow", status === "offline" ? "disabled, offline" : "disabled");
-	if (status === "draining" || (drain && status === "online")) return paint("yellow", "draining");
-	return status === "online" ? paint("green", "online") : paint("gray", "offline");
-}
+const stateOf = (agent: Agent) => stateText(agentState(agent));
 
 function listText(agents: readonly Agent[]): string {
 	const rows = agents.map((agent) => [

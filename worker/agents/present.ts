@@ -1,6 +1,7 @@
 import type { RegistrationTokenSummary } from "../../schema/wire/agents.ts";
 import { capabilities } from "../../schema/wire/requirements.ts";
 import type { Agent } from "../../schema/wire/resources.ts";
+import { hasSession } from "../queue/core/agents/agents.ts";
 import type { RegistrationTokenRow } from "../queue/core/agents/registration_tokens.ts";
 import { restrictionOf } from "../queue/core/agents/restrictions.ts";
 import type { AgentRows } from "../queue/core/reads.ts";
@@ -30,7 +31,7 @@ export function presentAgent({ agent, running }: AgentRows): Agent {
 	return {
 		id: agent.id,
 		name: agent.name,
-		status: agent.status,
+		status: agent.status === "offline" && hasSession(agent) ? "lost" : agent.status,
 		labels: JSON.parse(agent.labels) as string[],
 		ignored_labels: JSON.parse(agent.ignored_labels) as string[],
 		...restrictionOf(agent),
@@ -44,6 +45,6 @@ export function presentAgent({ agent, running }: AgentRows): Agent {
 		version: agent.version,
 		registered_at: isoTime(agent.registered_at),
 		last_seen_at: isoTime(agent.last_seen_at),
-		running,
+		running: running.map((one) => ({ ...one, started_at: isoTime(one.started_at) })),
 	};
 }
