@@ -21,9 +21,11 @@ import type { Pause } from "./queue/core/hints.ts";
 import type { ArchivedLogNote } from "./queue/core/leases/archived_logs.ts";
 import type { CheckedResult, DownloadableJob, LeaseClaims, SavedArtifact, Started } from "./queue/core/leases/attempts.ts";
 import type { LeaseLeft, Renewal } from "./queue/core/leases/polls.ts";
-import type { AgentRows, Changes, Holdings, RunRows } from "./queue/core/reads.ts";
+import type { AgentRows, Changes, Holdings, Overview, RunRows } from "./queue/core/reads.ts";
 import type { AttemptRow, JobRow, OfferRow, RunRow } from "./queue/core/rows.ts";
 import type { Approver } from "./queue/core/runs/approvals.ts";
+import type { RunWait } from "./queue/core/runs/explain.ts";
+import type { Queue } from "./queue/core/runs/queue_order.ts";
 import type { Submit } from "./queue/core/runs/submit.ts";
 
 /**
@@ -67,6 +69,9 @@ export interface Environment {
 	POLL_HOLD_MS: string;
 	LOG_SHARDS: string;
 	MAX_LOG_BYTES: string;
+
+	/** Which servers the coordinator may connect to, as the host enforces it; without a host, Cloudflare does. */
+	OUTBOUND_RULES?: string;
 
 	/** How long runs with their records, their logs, and their artifacts are kept. */
 	KEEP_RUNS_MS: string;
@@ -147,6 +152,15 @@ export interface Dispatcher extends Rpc.DurableObjectBranded {
 	pause(actor: string, reason: string | null): Promise<Pause>;
 	resume(): Promise<void>;
 	readPause(): Promise<Pause | null>;
+	readOverview(): Promise<Overview>;
+	/** @see readQueue */
+	readQueue(limit: number): Promise<Queue>;
+	/** @see moveToFront */
+	moveToFront(jobId: string): Promise<Result<void>>;
+	/** The present revision, once it is above `since`, or after `holdMs`. */
+	nextRev(since: number, holdMs: number): Promise<number>;
+	/** The same for one run; null if the queue does not hold it. */
+	nextRevOfRun(runId: string, since: number, holdMs: number): Promise<number | null>;
 
 	/** @see submitRun */
 	submit(submit: Submit): Promise<Result<Submitted>>;
@@ -169,6 +183,8 @@ export interface Dispatcher extends Rpc.DurableObjectBranded {
 	readJob(jobId: string): Promise<JobRows | null>;
 	/** The artifacts of a live attempt; null if the queue does not hold it. */
 	readArtifacts(attemptId: string): Promise<ArtifactRow[] | null>;
+	/** The artifacts of a live run; null if the queue does not hold it. */
+	readArtifactsOfRun(runId: string): Promise<ArtifactRow[] | null>;
 	/** One artifact, by its path. */
 	readArtifact(attemptId: string, path: string): Promise<ArtifactRow | null>;
 	/** The transitions of a run that the record may not have yet. */
@@ -179,6 +195,8 @@ export interface Dispatcher extends Rpc.DurableObjectBranded {
 	hasDeparted(runId: string, holdMs: number): Promise<boolean>;
 	/** Why a job is in its state. */
 	explain(jobId: string): Promise<Explanation | null>;
+	/** @see explainRuns */
+	explainRuns(runIds: string[]): Promise<Record<string, RunWait>>;
 	/** What the queued jobs of a run wait for, by job. */
 	explainQueued(runId: string): Promise<Record<string, string>>;
 	/**

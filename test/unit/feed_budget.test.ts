@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { FeedBudget } from "../../worker/queue/feed_budget.ts";
+import { FeedBudget } from "../../worker/platform/feed_budget.ts";
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());

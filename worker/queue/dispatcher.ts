@@ -74,13 +74,16 @@ import {
 	type Changes,
 	type Holdings,
 	heldOf,
+	type Overview,
 	type RunRows,
 	readAgent,
 	readAgents,
 	readArtifact,
 	readArtifacts,
+	readArtifactsOfRun,
 	readDefinitionOf,
 	readJob,
+	readOverview,
 	readRun,
 } from "./core/reads.ts";
 import { pendingEvents } from "./core/record/events.ts";
@@ -88,7 +91,8 @@ import { outboxDepth } from "./core/record/outbox.ts";
 import { findAttempt, findOffer, findRun, type RunRow } from "./core/rows.ts";
 import { type Approver, approveJob, approveRun, declineJob, declineRun } from "./core/runs/approvals.ts";
 import { cancelJobById, cancelRun } from "./core/runs/cancel.ts";
-import { explainJob, explainQueued, unmetForever } from "./core/runs/explain.ts";
+import { explainJob, explainQueued, explainRuns, type RunWait, unmetForever } from "./core/runs/explain.ts";
+import { moveToFront, type Queue, readQueue } from "./core/runs/queue_order.ts";
 import { type Submit, submitRun, submitRuns } from "./core/runs/submit.ts";
 import { prepareStop, recordOpening, sweep } from "./core/sweep.ts";
 import { nextDue } from "./core/timers.ts";
@@ -241,6 +245,30 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 		});
 	}
 
+	async explainRuns(runIds: string[]): Promise<Record<string, RunWait>> {
+		return explainRuns(this.#core, runIds);
+	}
+
+	async readQueue(limit: number): Promise<Queue> {
+		return readQueue(this.#core, limit);
+	}
+
+	async moveToFront(jobId: string): Promise<Result<void>> {
+		return this.#command((core) => moveToFront(core, jobId));
+	}
+
+	async nextRev(since: number, holdMs: number): Promise<number> {
+		return this.#changes.nextRev(since, holdMs);
+	}
+
+	async nextRevOfRun(runId: string, since: number, holdMs: number): Promise<number | null> {
+		return this.#changes.nextRevOfRun(runId, since, holdMs);
+	}
+
+	async readOverview(): Promise<Overview> {
+		return readOverview(this.#core);
+	}
+
 	async listSchedules(project: string): Promise<ScheduleRow[]> {
 		return listSchedules(this.#core, project);
 	}
@@ -325,6 +353,10 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 
 	async readArtifacts(attemptId: string): Promise<ArtifactRow[] | null> {
 		return readArtifacts(this.#core, attemptId);
+	}
+
+	async readArtifactsOfRun(runId: string): Promise<ArtifactRow[] | null> {
+		return readArtifactsOfRun(this.#core, runId);
 	}
 
 	async readArtifact(attemptId: string, path: string): Promise<ArtifactRow | null> {

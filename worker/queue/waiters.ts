@@ -1,8 +1,8 @@
+import { FeedBudget } from "../platform/feed_budget.ts";
 import { SHORT_HOLD_MS } from "../platform/settings.ts";
 import { Waiters } from "../platform/waiters.ts";
 import type { Core } from "./core/core.ts";
 import { type Changes, heldOf, NOTHING_HELD, newestRevOf, type RunRows, readChanges, readRun } from "./core/reads.ts";
-import { FeedBudget } from "./feed_budget.ts";
 
 /** A follower that is further behind has to read everything again. */
 const MAX_BEHIND = 1_000;
@@ -61,6 +61,19 @@ export class ChangeWaiters {
 		const changes = readChanges(this.#core, since);
 		this.#budget.spend(costOf(changes));
 		return changes;
+	}
+
+	/** The revision of a run, once it is above `since`, or after `holdMs`; null if the queue does not hold the run. */
+	async nextRevOfRun(runId: string, since: number, holdMs: number): Promise<number | null> {
+		const rev = newestRevOf(this.#core, runId);
+		if (rev > 0 && rev <= since) await this.#ofRuns.wait(`${runId} ${since} ${this.#nextKey()}`, Math.min(holdMs, SHORT_HOLD_MS));
+		return newestRevOf(this.#core, runId) || null;
+	}
+
+	/** The present revision, once it is above `since`, or after `holdMs`. */
+	async nextRev(since: number, holdMs: number): Promise<number> {
+		if (this.#core.rev <= since) await this.#ofEverything.wait(this.#nextKey(), Math.min(holdMs, SHORT_HOLD_MS));
+		return this.#core.rev;
 	}
 
 	/** Whether a run has left the queue. Waits for it up to `holdMs`. */

@@ -301,6 +301,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
 		"DROP INDEX attempts_live_of_agent",
 		"DROP INDEX offers_of_agent",
 	],
+	["ALTER TABLE attempts ADD COLUMN usage TEXT"],
 ];
 
 /**

@@ -1,6 +1,9 @@
 import type { ArtifactRow } from "../../../schema/database/tables.ts";
 import { notFound } from "../../../schema/wire/errors.ts";
+import { hasSession } from "./agents/agents.ts";
 import type { Core } from "./core.ts";
+import type { Pause } from "./hints.ts";
+import { pauseOf } from "./leases/pause.ts";
 import { departedRev } from "./record/outbox.ts";
 import {
 	type AgentRow,
@@ -16,6 +19,7 @@ import {
 	liveAttemptsOfAgent,
 	type RunRow,
 } from "./rows.ts";
+import { queuedByPartition } from "./runs/queued_jobs.ts";
 
 /** A run with its jobs and attempts, as rows of the same shape as in D1. */
 export interface RunRows {
@@ -59,6 +63,13 @@ export function readArtifacts(core: Core, attemptId: string): ArtifactRow[] | nu
 	return core.sql.all<ArtifactRow>("SELECT * FROM artifacts WHERE attempt_id = ? ORDER BY path", attemptId);
 }
 
+/** The files of all attempts of a run; null if the queue does not hold the run. */
+export function readArtifactsOfRun(core: Core, runId: string): ArtifactRow[] | null {
+	if (!findRun(core, runId)) return null;
+	const attempts = JSON.stringify(attemptsOf(core, runId).map(({ id }) => id));
+	return core.sql.all<ArtifactRow>("SELECT * FROM artifacts WHERE attempt_id IN (SELECT value FROM json_each(?)) ORDER BY path", attempts);
+}
+
 /** A file of a live attempt, by its path; null if the queue does not hold it. */
 export function readArtifact(core: Core, attemptId: string, path: string): ArtifactRow | null {
 	return core.sql.all<ArtifactRow>("SELECT * FROM artifacts WHERE attempt_id = ? AND path = ?", attemptId, path)[0] ?? null;
@@ -92,7 +103,7 @@ export function heldOf(core: Core, { runs, sources, attempts, packs }: Holdings)
 /** An agent with its attempts. */
 export interface AgentRows {
 	agent: AgentRow;
-	running: { job_id: string; job_name: string; run_id: string; attempt: number }[];
+	running: { job_id: string; job_name: string; run_id: string; attempt: number; started_at: number }[];
 }
 
 export function readAgents(core: Core): AgentRows[] {
@@ -107,10 +118,34 @@ export function readAgent(core: Core, agentId: string): AgentRows {
 }
 
 function withRunning(core: Core, agent: AgentRow): AgentRows {
-	const running = liveAttemptsOfAgent(core, agent.id).map(({ job_id, run_id, number }) => {
-		return { job_id, job_name: findJob(core, job_id)?.name ?? "", run_id, attempt: number };
+	const running = liveAttemptsOfAgent(core, agent.id).map(({ job_id, run_id, number, started_at }) => {
+		return { job_id, job_name: findJob(core, job_id)?.name ?? "", run_id, attempt: number, started_at };
 	});
 	return { agent, running };
+}
+
+/** What every page says of the queue. */
+export interface Overview {
+	/** How many jobs wait for an agent, and how many run. */
+	queued: number;
+	running: number;
+	/** How many agents are online, and how many fell silent without a goodbye. */
+	online: number;
+	lost: number;
+	pause: Pause | null;
+}
+
+/** The queue in a few numbers, from memory. */
+export function readOverview(core: Core): Overview {
+	const agents = allAgents(core);
+	const online = agents.filter(({ status }) => status !== "offline").length;
+	return {
+		queued: [...queuedByPartition(core).values()].reduce((sum, n) => sum + n, 0),
+		running: agents.reduce((sum, { id }) => sum + liveAttemptsOfAgent(core, id).length, 0),
+		online,
+		lost: agents.filter((agent) => agent.status === "offline" && hasSession(agent)).length,
+		pause: pauseOf(core),
+	};
 }
 
 /** Changes after a revision, oldest first. */

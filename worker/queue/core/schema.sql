@@ -96,6 +96,7 @@ CREATE TABLE attempts (
 	coverage TEXT,
 	log_offset INTEGER,
 	log_held INTEGER NOT NULL DEFAULT 0,
+	usage TEXT,
 	UNIQUE (job_id, number)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX attempts_live_of_job ON attempts(job_id) WHERE state IN ('running', 'cancelling');

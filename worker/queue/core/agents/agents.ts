@@ -194,6 +194,11 @@ export function closeSession(core: Core, agentId: string, secretHash: string, se
 	});
 }
 
+/** Whether the agent has said hello and no goodbye since. */
+export function hasSession({ instance }: Pick<AgentRow, "instance">): boolean {
+	return instance !== NO_INSTANCE;
+}
+
 export function setStatus(core: Core, agent: AgentRow, status: AgentRow["status"]): void {
 	if (agent.status === status) return;
 	changeRow(core, "agents", agent.id, { status, rev: nextRev(core) });

@@ -319,6 +319,7 @@ export function acceptResult(
 			steps: JSON.stringify(finish.steps),
 			tests: finish.tests && JSON.stringify(finish.tests),
 			coverage: finish.coverage && JSON.stringify(finish.coverage),
+			usage: finish.usage && JSON.stringify(finish.usage),
 		},
 	);
 	indexTests(core, attempt, artifacts);

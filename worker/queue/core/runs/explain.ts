@@ -123,6 +123,78 @@ export function explainQueued(core: Core, runId: string): Record<string, string>
 	return Object.fromEntries(queued.map((job) => [job.id, byPartition.get(job.partition_id) ?? ""]));
 }
 
+/** Why a run or a job does not go on. */
+export interface RunWait {
+	/** One sentence. */
+	text: string;
+	/** Whether no agent that is known can ever take the job that it waits for. */
+	isStuck: boolean;
+}
+
+/** What each of these runs waits for, by id. Left out are runs that go on, or that the queue does not hold. */
+export function explainRuns(core: Core, runIds: readonly string[]): Record<string, RunWait> {
+	const agents = allAgents(core);
+	const waits: Record<string, RunWait> = {};
+	for (const id of runIds) {
+		const wait = waitOfRun(core, id, agents);
+		if (wait) waits[id] = wait;
+	}
+	return waits;
+}
+
+/** What each of these queued jobs waits for, and how many agents can take it. Those of one queue partition share one answer. */
+export function explainQueuedJobs(core: Core, jobIds: readonly string[]): Map<string, { wait: RunWait; fitting: number }> {
+	const agents = allAgents(core);
+	const byPartition = new Map<number, { wait: RunWait; fitting: number }>();
+	const waits = new Map<string, { wait: RunWait; fitting: number }>();
+	for (const id of jobIds) {
+		const job = findJob(core, id);
+		const run = job && findRun(core, job.run_id);
+		if (!job || !run) continue;
+		const wanted = wantedBy(job, run);
+		const wait = byPartition.get(job.partition_id) ?? {
+			wait: { text: waitingSummary(core, job, wanted, agents), isStuck: !canFit(core, wanted, agents) },
+			fitting: agents.filter((agent) => isTaking(agent) && unmetBy(core, agent, wanted) === null).length,
+		};
+		byPartition.set(job.partition_id, wait);
+		waits.set(id, wait);
+	}
+	return waits;
+}
+
+/** Whether an agent takes new jobs now. */
+export function isTaking({ status, disabled_at, drained_at }: Pick<AgentRow, "status" | "disabled_at" | "drained_at">): boolean {
+	return status === "online" && disabled_at === null && drained_at === null;
+}
+
+/** Whether one of the agents may ever take such a job. */
+function canFit(core: Core, wanted: Wanted, agents: readonly AgentRow[]): boolean {
+	return agents.some((agent) => unmetBy(core, agent, wanted) === null || mayYetFit(agent, wanted));
+}
+
+/** The open jobs of a run that are looked at: a list has many runs. */
+const OPEN_JOBS_SEEN = 200;
+
+function waitOfRun(core: Core, runId: string, agents: readonly AgentRow[]): RunWait | null {
+	const run = findRun(core, runId);
+	if (!run) return null;
+	const open = core.sql.all<JobRow>(
+		`SELECT * FROM jobs WHERE run_id = ? AND finished_at IS NULL ORDER BY position LIMIT ${OPEN_JOBS_SEEN}`,
+		runId,
+	);
+	const isMoving = open.some(({ state }) => state === "running" || state === "cancelling" || state === "leased");
+	const queued = open.filter(({ state }) => state === "queued");
+	const stuck = [...Map.groupBy(queued, ({ runs_on }) => runs_on).values()].find(
+		([first]) => first && !canFit(core, wantedBy(first, run), agents),
+	)?.[0];
+	if (stuck) return { text: waitingSummary(core, stuck, wantedBy(stuck, run), agents), isStuck: !isMoving && pauseOf(core) === null };
+	if (isMoving) return null;
+	const [next] = queued;
+	if (next) return { text: waitingSummary(core, next, wantedBy(next, run), agents), isStuck: false };
+	const blocked = open.find(({ state, reason_code }) => state === "blocked" && reason_code !== "needs");
+	return blocked ? { text: blockedSummary(core, blocked), isStuck: false } : null;
+}
+
 /** The position of a job in its partition: 1 is next. */
 function positionOf(core: Core, job: JobRow): number {
 	return (

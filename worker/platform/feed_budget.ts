@@ -1,4 +1,4 @@
-import { sleep } from "../platform/sleep.ts";
+import { sleep } from "./sleep.ts";
 
 /** Answers to followers of all changes take about this share of the coordinator's time, and no more. */
 const SHARE = 0.25;
@@ -28,6 +28,15 @@ export class FeedBudget {
 			if (this.#savedMs < 0) await sleep(-this.#savedMs / SHARE);
 		});
 		return this.#line;
+	}
+
+	/**
+	 * Spends about this much in advance. @returns how long to wait before, in milliseconds: each caller
+	 * waits by itself, and not for the others
+	 */
+	reserve(ms: number): number {
+		this.spend(ms);
+		return this.#savedMs < 0 ? -this.#savedMs / SHARE : 0;
 	}
 
 	/** An answer was made that takes about this long. */
