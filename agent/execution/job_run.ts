@@ -5,12 +5,14 @@ import { formatDuration } from "../../schema/wire/duration.ts";
 import type { Commit } from "../../schema/wire/protocol.ts";
 import type { ListedRef } from "../../schema/wire/refs.ts";
 import type { Step } from "../../schema/wire/resources.ts";
+import type { Usage } from "../../schema/wire/usage.ts";
 import { gitCredentials } from "../git/credentials.ts";
 import { LogSpool } from "../log/log_spool.ts";
 import { Masker } from "../log/masker.ts";
 import { JobError, logLost, type Outcome, SUCCESS, withReason } from "../outcome.ts";
 import { AttemptProcesses } from "../processes/attempt_processes.ts";
 import type { Output } from "../processes/start_process.ts";
+import { UsageMeter } from "../processes/usage_meter.ts";
 import type { Job, JobResult, StopReason } from "../protocol/job.ts";
 import { leavesResults } from "../results/leaves_results.ts";
 import type { Results } from "../results/results.ts";
@@ -27,6 +29,7 @@ import { JobStop } from "./job_stop.ts";
 import { SourceFailed } from "./source_failed.ts";
 import { StepRunner } from "./step_runner.ts";
 import { rejectUntrusted } from "./untrusted_jobs.ts";
+import { UsageWatch } from "./usage_watch.ts";
 
 const NO_RESULTS: Results = { outputs: {}, artifacts: [], tests: null, coverage: null };
 
@@ -41,7 +44,10 @@ export class JobRun implements Job {
 	/** Null for a job without a source, and before it is fetched. */
 	#source: JobSource | null = null;
 	readonly #idle: IdleWatch;
+	/** Null for a job in a container: its processes are not in the control group of the attempt. */
+	readonly #usage: UsageWatch | null;
 	readonly #steps: StepRunner;
+	#used: Usage | null = null;
 	#discovered: DiscoveryResult | null = null;
 	#refs: ListedRef[] | null = null;
 	/** Whether nothing of the job runs any more. */
@@ -51,6 +57,7 @@ export class JobRun implements Job {
 		const { idle_timeout_ms } = job.context.assignment;
 		this.#job = job;
 		this.#phases = phases;
+		this.#usage = job.context.assignment.container ? null : usageWatchOf(job);
 		this.#idle = new IdleWatch(idle_timeout_ms, () => this.#stopIdle());
 		this.#steps = new StepRunner(job, (folder) => this.#source?.credentialSettings(folder) ?? [], this.#output);
 	}
@@ -121,7 +128,7 @@ export class JobRun implements Job {
 		const { state, exitCode: exit_code, reason: unmasked } = withLogError(outcome, spool.error);
 		const reason = unmasked && { ...unmasked, text: plainText(masker.text(unmasked.text)) };
 		const outputs = Object.fromEntries(Object.entries(results.outputs).map(([name, value]) => [name, masker.text(value)]));
-		return { state, exit_code, reason, ...results, outputs, discovery: this.#discovered, refs: this.#refs };
+		return { state, exit_code, reason, ...results, outputs, usage: this.#used, discovery: this.#discovered, refs: this.#refs };
 	}
 
 	async close(): Promise<void> {
@@ -160,6 +167,7 @@ export class JobRun implements Job {
 		if (this.#phases.container !== null) await this.#openContainer(this.#phases.container);
 		const environment = this.#environment(commit);
 		this.#idle.start();
+		this.#usage?.start();
 		try {
 			for (const [index, step] of assignment.steps.entries()) {
 				const outcome = await this.#steps.run(this.#phases.steps + index, step, environment);
@@ -167,6 +175,8 @@ export class JobRun implements Job {
 			}
 		} finally {
 			this.#idle.stop();
+			// The control group may serve another job soon.
+			this.#used = this.#usage?.stop() ?? null;
 		}
 		return SUCCESS;
 	}
@@ -286,6 +296,11 @@ export class JobRun implements Job {
 			},
 		};
 	}
+}
+
+function usageWatchOf({ processes, context }: JobResources): UsageWatch {
+	const meter = new UsageMeter(processes);
+	return new UsageWatch(() => meter.read(), context.now);
 }
 
 /** Everything that the log must not show. */

@@ -1,6 +1,15 @@
 import { sleep } from "../sleep.ts";
 import type { Cgroup } from "./cgroup.ts";
-import { findProcesses, livingGroups, markProcesses, type ProcessMark, processOf, sendSignal, startedSince } from "./host_processes.ts";
+import {
+	descendantsOf,
+	findProcesses,
+	livingGroups,
+	markProcesses,
+	type ProcessMark,
+	processOf,
+	sendSignal,
+	startedSince,
+} from "./host_processes.ts";
 
 /**
  * Finds and ends all processes of an attempt. With control groups they cannot leave the attempt's
@@ -57,6 +66,11 @@ export class AttemptProcesses {
 		this.#groups.push(leader);
 		this.#starts += 1;
 		this.#areEnded = false;
+	}
+
+	/** The processes that are known without a look at all of the machine, at most so many: those of the control group, or of the steps. */
+	knownPids(most: number): number[] {
+		return this.cgroup?.pids.slice(0, most) ?? descendantsOf(this.#groups, most).slice(0, most);
 	}
 
 	/** Removes groups that have ended: their numbers may belong to another job by now. */

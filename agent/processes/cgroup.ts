@@ -64,6 +64,16 @@ export class Cgroup {
 		return pidsIn(this.#folder).filter((pid) => pid !== this.resident);
 	}
 
+	/** The CPU time of all processes that were ever in the group, in milliseconds; null if the kernel does not count it. */
+	get cpuMs(): number | null {
+		try {
+			const [, used] = /^usage_usec (\d+)$/m.exec(readFileSync(`${this.#folder}/cpu.stat`, "utf8")) ?? [];
+			return used === undefined ? null : Number(used) / 1_000;
+		} catch {
+			return null;
+		}
+	}
+
 	/** Whether it has neither processes nor groups below it. */
 	get isEmpty(): boolean {
 		return this.pids.length === 0 && !hasFolders(this.#folder);

@@ -166,3 +166,20 @@ export function sendSignal(pid: number, signal: NodeJS.Signals | 0): boolean {
 		return (error as NodeJS.ErrnoException).code === "EPERM";
 	}
 }
+
+/** These processes, their children, and the children of those: at most so many. */
+export function descendantsOf(pids: readonly number[], most: number): number[] {
+	const found = new Set(pids);
+	for (const pid of found) {
+		for (const child of found.size < most ? childrenOf(pid) : []) found.add(child);
+	}
+	return [...found];
+}
+
+function childrenOf(pid: number): number[] {
+	try {
+		return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
+	} catch {
+		return [];
+	}
+}

@@ -305,6 +305,7 @@ function failedResult(text: string): JobResult {
 		outputs: {},
 		tests: null,
 		coverage: null,
+		usage: null,
 		discovery: null,
 		refs: null,
 	};

@@ -3,6 +3,7 @@ import type { Assignment, FinishBody, Intervals } from "../../schema/wire/protoc
 import type { ListedRef } from "../../schema/wire/refs.ts";
 import type { CoverageTotals, Step, TestTotals } from "../../schema/wire/resources.ts";
 import type { FinishState, Reason } from "../../schema/wire/states.ts";
+import type { Usage } from "../../schema/wire/usage.ts";
 import type { SendableLog } from "../log/log_shipper.ts";
 import type { CoordinatorClock } from "./coordinator_clock.ts";
 
@@ -18,6 +19,8 @@ export interface JobResult {
 	outputs: Record<string, string>;
 	tests: TestTotals | null;
 	coverage: CoverageTotals | null;
+	/** What the steps used; null for a short job, and for one in a container. */
+	usage: Usage | null;
 	/** The result of a discovery job. */
 	discovery: DiscoveryResult | null;
 	/** The refs of the source, if the job lists them. */

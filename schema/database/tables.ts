@@ -203,6 +203,8 @@ export const attempts = sqliteTable(
 		tests: text("tests"),
 		/** JSON of the covered lines; null without a report. */
 		coverage: text("coverage"),
+		/** JSON of what its steps used; null for a short attempt. */
+		usage: text("usage"),
 	},
 	(table) => [
 		index("attempts_of_run").on(table.run_id),
@@ -318,6 +320,18 @@ export const testResults = sqliteTable(
 		index("test_results_of_attempt").on(table.attempt_id, table.state),
 		index("test_results_of_commit").on(table.commit_sha, table.test_id, table.state),
 	],
+);
+
+/** The ends of the newest failed logs, for the search. The index can be deleted: searches make it again. */
+export const failedLogs = sqliteTable(
+	"failed_logs",
+	{
+		job_id: text("job_id").primaryKey(),
+		run_id: text("run_id").notNull(),
+		team: text("team").notNull(),
+		text: text("text").notNull(),
+	},
+	(table) => [index("failed_logs_newest").on(table.team, table.job_id), index("failed_logs_of_run").on(table.run_id)],
 );
 
 /** Uploaded source bundles. */

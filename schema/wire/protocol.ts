@@ -20,6 +20,7 @@ import { listedRefs } from "./refs.ts";
 import { capabilities, NO_CAPABILITIES, resolvedRequirements } from "./requirements.ts";
 import { ARTIFACT_KINDS, artifactKind, coverageTotals, step, testTotals } from "./resources.ts";
 import { finishState, reason } from "./states.ts";
+import { usage } from "./usage.ts";
 import { reportFiles, workOf } from "./work.ts";
 
 /**
@@ -201,6 +202,8 @@ export const finish = z.strictObject({
 		.default({}),
 	tests: testTotals.nullable().default(null),
 	coverage: coverageTotals.nullable().default(null),
+	/** What the steps used. */
+	usage: usage.nullable().default(null),
 	/** The result of a discovery job. */
 	discovery: discoveryResult.nullable().default(null),
 	/** The refs of the source, if the job listed them. */

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { RUN_TRUST } from "./agents.ts";
 import { capabilities, resolvedRequirements } from "./requirements.ts";
 import { attemptState, jobState, reason, runState, stepState } from "./states.ts";
+import { usage } from "./usage.ts";
 
 /** The resources of the API, as every reader sees them. Times are ISO-8601 UTC with milliseconds. */
 
@@ -76,6 +77,8 @@ const attempt = z.object({
 	steps: z.array(step),
 	tests: testTotals.nullable(),
 	coverage: coverageTotals.nullable(),
+	/** What its steps used; null for a short attempt, and for one in a container. */
+	usage: usage.nullable(),
 });
 export type Attempt = z.infer<typeof attempt>;
 
@@ -178,7 +181,8 @@ export type RunSummary = z.infer<typeof runSummary>;
 export const jobSummary = job.omit({ attempts: true, steps: true });
 export type JobSummary = z.infer<typeof jobSummary>;
 
-const agentStatus = z.enum(["online", "draining", "offline"]);
+/** `lost`: it fell silent without a goodbye; `offline`: it was stopped. */
+const agentStatus = z.enum(["online", "draining", "offline", "lost"]);
 
 export const agent = z.object({
 	id: z.string(),
@@ -206,7 +210,7 @@ export const agent = z.object({
 	version: z.string(),
 	registered_at: time,
 	last_seen_at: time.nullable(),
-	running: z.array(z.object({ job_id: z.string(), job_name: z.string(), run_id: z.string(), attempt: z.number() })),
+	running: z.array(z.object({ job_id: z.string(), job_name: z.string(), run_id: z.string(), attempt: z.number(), started_at: time })),
 });
 export type Agent = z.infer<typeof agent>;
 
