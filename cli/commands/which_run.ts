@@ -10,7 +10,7 @@ import { currentBranch } from "../working_copy.ts";
  */
 
 /** The first argument of commands that take a run or a job. */
-export const RUN_OR_JOB = ["<id>", "the id of a run (run_…) or of a job (job_…), or latest"] as const;
+export const RUN_OR_JOB = ["<id>", "the id of a run (run_…) or of a job (job_…), a project and number (web#40), or latest"] as const;
 /** The second argument: one job of the run. */
 export const ONE_JOB = ["[job]", "one job of that run, by its name"] as const;
 
@@ -43,7 +43,11 @@ export function kindOf(id: string): "runs" | "jobs" {
 async function namedId(connection: Connection, named: string, isChange: boolean): Promise<string> {
 	if (named !== "latest") {
 		if (/^(run|job)_[0-9A-Z]{26}$/.test(named)) return named;
-		throw new UsageError(`"${named}" is not the id of a run (run_…) or of a job (job_…), and not latest. windlass ls shows the ids.`);
+		const [, project, number] = /^([\w.-]+)#(\d{1,9})$/.exec(named) ?? [];
+		if (project !== undefined && number !== undefined) return numberedRun(connection, project, number);
+		throw new UsageError(
+			`"${named}" is not the id of a run (run_…) or of a job (job_…), no project and number (web#40), and not latest. windlass ls shows the ids.`,
+		);
 	}
 	const folder = process.cwd();
 	const [project, branch] = [await projectOfClone(connection, folder), await currentBranch(folder)];
@@ -59,6 +63,18 @@ async function namedId(connection: Connection, named: string, isChange: boolean)
 	const newest = await newestRun(connection, { project, branch });
 	process.stderr.write(`windlass: latest is ${newest.pipeline} #${newest.number} of project ${project}, branch ${branch}\n`);
 	return newest.id;
+}
+
+/** The run of a project with this number. @throws UsageError */
+async function numberedRun(connection: Connection, project: string, number: string): Promise<string> {
+	let cursor: string | null = "";
+	while (cursor !== null) {
+		const query = new URLSearchParams({ project, number, kind: "pipeline", limit: "1", ...(cursor === "" ? {} : { cursor }) });
+		const page: Page<RunSummary> = await connection.json(`/api/v1/runs?${query}`);
+		if (page.items[0]) return page.items[0].id;
+		cursor = page.next_cursor;
+	}
+	throw new UsageError(`Project ${project} has no run #${number}.`);
 }
 
 async function newestRun(connection: Connection, filter: { project?: string; branch?: string }): Promise<RunSummary> {

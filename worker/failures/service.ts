@@ -1,0 +1,2 @@
+export { failureOf } from "./digest.ts";
+export { visibleText } from "./excerpt.ts";
