@@ -1,4 +1,4 @@
-import { decodeTime, ulid } from "ulid";
+import { decodeTime, encodeTime, ulid } from "ulid";
 
 /** The kinds of ids, with their prefixes. */
 export const ID_PREFIXES = {
@@ -34,6 +34,11 @@ export function timeOfId(kind: IdKind, text: string): number | null {
 	const id = text.slice(ID_PREFIXES[kind].length + 1);
 	// The time has 48 of the 50 bits of its characters: a greater first character is no time.
 	return isId(kind, text) && id < "8" ? decodeTime(id) : null;
+}
+
+/** The smallest id that could have been made at that time, for comparisons. */
+export function firstId(kind: IdKind, time: number): string {
+	return `${ID_PREFIXES[kind]}_${encodeTime(Math.max(0, time), 10)}${"0".repeat(RANDOM_CHARACTERS)}`;
 }
 
 /** A new id of that kind. Ids sort by the millisecond of their creation. */

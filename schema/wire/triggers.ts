@@ -3,6 +3,8 @@ import * as z from "zod";
 /** Triggers of runs: an event in a repository, a due schedule, or a request of a person. */
 
 const TRIGGER_KINDS = ["push", "tag", "pull_request", "merge_group", "schedule", "manual"] as const;
+/** The events of runs: what triggers them, or `api` for a submission. */
+export const RUN_EVENTS = [...TRIGGER_KINDS, "api"] as const;
 /** The events of a pull request. */
 export const PULL_REQUEST_EVENTS = ["opened", "updated", "ready_for_review", "closed"] as const;
 /** The default events of a pipeline. A closed pull request needs no run. */

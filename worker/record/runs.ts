@@ -1,21 +1,4 @@
-import {
-	and,
-	asc,
-	desc,
-	eq,
-	getTableColumns,
-	gt,
-	inArray,
-	isNotNull,
-	isNull,
-	lt,
-	lte,
-	ne,
-	notInArray,
-	or,
-	type SQL,
-	sql,
-} from "drizzle-orm";
+import { and, asc, desc, eq, getTableColumns, gt, inArray, isNotNull, isNull, lt, lte, notInArray, or, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import {
 	type ArtifactRow,
@@ -29,7 +12,6 @@ import {
 	runs,
 } from "../../schema/database/tables.ts";
 import { timeOfId } from "../../schema/wire/ids.ts";
-import type { RunKind } from "../../schema/wire/resources.ts";
 import { isTerminal, type JobState, type RunState } from "../../schema/wire/states.ts";
 import type { Environment } from "../bindings.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
@@ -61,6 +43,15 @@ export async function findRun(environment: Environment, team: string, id: string
 	}
 	const live = await dispatcherOf(environment, team).readRun(id);
 	return live ?? recordedRun(environment.DB, team, id);
+}
+
+/** Finds a run without its jobs, as the record has it; a new one in the queue. */
+export async function findRunRow(environment: Environment, team: string, id: string): Promise<RunRow | null> {
+	const [recorded] = await drizzle(environment.DB)
+		.select()
+		.from(runs)
+		.where(and(eq(runs.id, id), eq(runs.team, team)));
+	return recorded ?? (await findRun(environment, team, id))?.run ?? null;
 }
 
 /** Finds a job by id, in the same way. */
@@ -143,28 +134,6 @@ export interface ListFilter {
 	after: string | null;
 }
 
-/** Runs, newest first. By default without comparisons and without successful discovery runs. */
-export async function listRuns(
-	db: D1Database,
-	team: string,
-	filter: ListFilter & { state: RunState | null; project: string | null; branch?: string | null; kind?: RunKind | null },
-): Promise<RunRow[]> {
-	const where: SQL[] = [eq(runs.team, team)];
-	if (filter.kind) where.push(eq(runs.kind, filter.kind));
-	// A successful discovery run only repeats what its runs show.
-	else where.push(or(eq(runs.kind, "pipeline"), and(eq(runs.kind, "discovery"), ne(runs.state, "succeeded"))) as SQL);
-	if (filter.state) where.push(eq(runs.state, filter.state));
-	if (filter.project) where.push(eq(runs.project, filter.project));
-	if (filter.branch) where.push(eq(runs.branch, filter.branch));
-	if (filter.after) where.push(lt(runs.id, filter.after));
-	return drizzle(db)
-		.select()
-		.from(runs)
-		.where(and(...where))
-		.orderBy(desc(runs.id))
-		.limit(filter.limit);
-}
-
 /**
  * The runs that a discovery run created, in the order of its files: from D1 if they have ended
  * there, else from the live queue.
@@ -190,6 +159,21 @@ export async function listReruns(db: D1Database, team: string, runId: string): P
 		.limit(20);
 }
 
+function isOfSameBranch(run: RunRow): SQL[] {
+	const isSameBranch = run.branch === null ? isNull(runs.branch) : eq(runs.branch, run.branch);
+	return [eq(runs.team, run.team), eq(runs.project, run.project), eq(runs.pipeline, run.pipeline), isSameBranch];
+}
+
+/** Earlier runs of the same pipeline and branch that have ended, newest first. */
+export async function listEarlier(db: D1Database, run: RunRow, limit: number): Promise<RunRow[]> {
+	return drizzle(db)
+		.select()
+		.from(runs)
+		.where(and(...isOfSameBranch(run), lt(runs.id, run.id), isNotNull(runs.finished_at)))
+		.orderBy(desc(runs.id))
+		.limit(limit);
+}
+
 /** How many earlier runs are looked at for one that has ended. */
 const MAX_PREVIOUS_RUNS = 50;
 
@@ -198,16 +182,12 @@ const MAX_PREVIOUS_RUNS = 50;
  * is none. The record may be a moment behind: the queue is asked for runs that have not ended there.
  */
 export async function previousState(environment: Environment, run: RunRow): Promise<RunState | null> {
-	const isSameBranch = run.branch === null ? isNull(runs.branch) : eq(runs.branch, run.branch);
 	const before = await drizzle(environment.DB)
 		.select({ id: runs.id, state: runs.state })
 		.from(runs)
 		.where(
 			and(
-				eq(runs.team, run.team),
-				eq(runs.project, run.project),
-				eq(runs.pipeline, run.pipeline),
-				isSameBranch,
+				...isOfSameBranch(run),
 				// Runs of a working copy say nothing about the branch.
 				run.source_upload === null ? isNull(runs.source_upload) : undefined,
 				lt(runs.id, run.id),
@@ -226,45 +206,6 @@ export async function previousState(environment: Environment, run: RunRow): Prom
 
 const RESULTS: ReadonlySet<RunState> = new Set(["succeeded", "failed", "errored", "timed_out"]);
 
-/** How many runs of a branch are read. */
-const MAX_BRANCH_RUNS = 100;
-
-/**
- * The runs that determine the state of a branch: the newest run of each pipeline at the newest
- * commit.
- * Counted are runs of pipeline files and stored pipelines; without those, the newest submitted run.
- * Pull requests and working copies are ignored.
- */
-export async function branchState(
-	db: D1Database,
-	team: string,
-	{ project, branch, pipeline }: { project: string; branch: string; pipeline: string | null },
-): Promise<BranchRun[]> {
-	const newest = await drizzle(db)
-		.select({ id: runs.id, pipeline: runs.pipeline, state: runs.state, file: runs.file, commit: runs.commit_sha })
-		.from(runs)
-		.where(
-			and(
-				eq(runs.team, team),
-				eq(runs.project, project),
-				eq(runs.branch, branch),
-				eq(runs.kind, "pipeline"),
-				isNull(runs.pull_request),
-				isNull(runs.source_upload),
-				pipeline === null ? undefined : eq(runs.pipeline, pipeline),
-			),
-		)
-		.orderBy(desc(runs.id))
-		.limit(MAX_BRANCH_RUNS);
-	const triggered = newest.filter(({ file }) => file !== null);
-	const first = triggered.find(({ commit }) => commit !== null) ?? triggered[0];
-	if (!first) return newest.slice(0, 1);
-	const ofCommit = triggered.filter((run) => run === first || (first.commit !== null && run.commit === first.commit));
-	return [...new Map(ofCommit.reverse().map((run) => [run.pipeline, run])).values()];
-}
-
-type BranchRun = Pick<RunRow, "id" | "pipeline" | "state">;
-
 /** The states of a job in these runs, by its key or name: one for each matrix job. */
 export async function statesOfJob(db: D1Database, runIds: readonly string[], job: string): Promise<JobState[]> {
 	// One parameter for any number of runs.
@@ -280,10 +221,9 @@ const USUAL_OF = 5;
 const MAX_EARLIER_RUNS = 50;
 
 /**
- * The median duration of the newest five successful runs of a pipeline, in milliseconds; null
- * without any. Reruns with reused results and runs with approvals are ignored.
+ * The median durations of the newest five successful runs of a pipeline and of their jobs. Reruns with reused results and runs with approvals are ignored.
  */
-export async function usualDuration(db: D1Database, run: RunRow): Promise<number | null> {
+export async function usualDurations(db: D1Database, run: RunRow): Promise<UsualDurations> {
 	const before = await drizzle(db)
 		.select({ id: runs.id, pipeline: runs.pipeline, state: runs.state, started_at: runs.started_at, finished_at: runs.finished_at })
 		.from(runs)
@@ -306,12 +246,35 @@ export async function usualDuration(db: D1Database, run: RunRow): Promise<number
 			),
 		);
 	const left = new Set(odd.map(({ id }) => id));
-	const took = done
-		.filter(({ id }) => !left.has(id))
-		.slice(0, USUAL_OF)
-		.map((one) => (one.finished_at as number) - (one.started_at as number))
-		.sort((a, b) => a - b);
-	return took[Math.floor(took.length / 2)] ?? null;
+	const counted = done.filter(({ id }) => !left.has(id)).slice(0, USUAL_OF);
+	const runMs = median(counted.map((one) => (one.finished_at as number) - (one.started_at as number)));
+	const ofJobs = await drizzle(db)
+		.select({ name: jobs.name, started_at: jobs.started_at, finished_at: jobs.finished_at })
+		.from(jobs)
+		.where(
+			inArray(
+				jobs.run_id,
+				counted.map(({ id }) => id),
+			),
+		);
+	const ended = ofJobs.filter(({ started_at, finished_at }) => started_at !== null && finished_at !== null);
+	const byName = Map.groupBy(ended, ({ name }) => name);
+	const jobsMs = new Map(
+		[...byName].map(([name, all]) => [name, median(all.map((one) => (one.finished_at as number) - (one.started_at as number))) as number]),
+	);
+	return { runMs, jobsMs };
+}
+
+/** How long a run of a pipeline and its jobs usually take, in milliseconds. */
+export interface UsualDurations {
+	/** Null without an earlier success. */
+	runMs: number | null;
+	/** By the names of the jobs. */
+	jobsMs: ReadonlyMap<string, number>;
+}
+
+function median(values: readonly number[]): number | null {
+	return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? null;
 }
 
 /** Jobs, newest first. */
@@ -340,6 +303,28 @@ export async function listArtifacts(environment: Environment, team: string, atte
 		.select()
 		.from(artifacts)
 		.where(and(eq(artifacts.attempt_id, attemptId), eq(artifacts.team, team)))
+		.orderBy(asc(artifacts.path));
+}
+
+/** The recorded artifacts of these attempts, by path. */
+export async function listRecordedArtifacts(db: D1Database, team: string, attemptIds: readonly string[]): Promise<ArtifactRow[]> {
+	// One parameter for any number of attempts.
+	const isOfAttempts = sql`${artifacts.attempt_id} IN (SELECT value FROM json_each(${JSON.stringify(attemptIds)}))`;
+	return drizzle(db)
+		.select()
+		.from(artifacts)
+		.where(and(isOfAttempts, eq(artifacts.team, team)))
+		.orderBy(asc(artifacts.path));
+}
+
+/** The artifacts of all attempts of a run, by path. */
+export async function listArtifactsOfRun(environment: Environment, team: string, runId: string): Promise<ArtifactRow[]> {
+	const live = await dispatcherOf(environment, team).readArtifactsOfRun(runId);
+	if (live) return live;
+	return drizzle(environment.DB)
+		.select()
+		.from(artifacts)
+		.where(and(eq(artifacts.run_id, runId), eq(artifacts.team, team)))
 		.orderBy(asc(artifacts.path));
 }
 

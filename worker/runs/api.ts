@@ -3,9 +3,10 @@ import { MAX_LIST_LIMIT } from "../../schema/wire/limits.ts";
 import { FORMATS_OF_FOLLOWED } from "../../schema/wire/log_formats.ts";
 import * as resources from "../../schema/wire/resources.ts";
 import { isTerminal, RUN_STATES } from "../../schema/wire/states.ts";
+import { RUN_EVENTS } from "../../schema/wire/triggers.ts";
 import type { Submitted } from "../bindings.ts";
 import { json, streamed, TEXT_STREAM_HEADERS } from "../http/answers.ts";
-import { listOf, pageOf } from "../http/pages.ts";
+import { listOf } from "../http/pages.ts";
 import { flag, idCursor, integer, invalidParameter, limit, numberCursor, oneOf, text } from "../http/parameters.ts";
 import type { RequestContext } from "../http/route.ts";
 import { actorOf, type Queried, route } from "../http/route.ts";
@@ -16,7 +17,7 @@ import { alreadyOver } from "../queue/core/runs/cancel.ts";
 import { SUBMITTED } from "../queue/core/runs/submit.ts";
 import { presentEvent, presentRun, presentRunSummary } from "../record/present.ts";
 import { requireRun } from "../record/require.ts";
-import { listRuns } from "../record/runs.ts";
+import { listRuns } from "../record/run_lists.ts";
 import { listEvents } from "../record/transitions.ts";
 import { submitBatch } from "./batch.ts";
 import { followRun } from "./follow_run.ts";
@@ -59,6 +60,10 @@ const LIST = {
 	state: oneOf("only runs in this state", RUN_STATES),
 	project: text("only runs of this project"),
 	branch: text("only runs of this branch of the project"),
+	event: oneOf("only runs of this event", RUN_EVENTS),
+	author: text("only runs that this person submitted, or whose commit this person wrote"),
+	text: text("only runs with this text in their pipeline, branch, tag or commit message, or with this commit or number"),
+	number: integer("the run of the project with this number", { least: 1, most: 999_999_999 }),
 	kind: oneOf(
 		"pipeline, discovery or comparison; the default is pipeline runs, and discovery runs that have not succeeded",
 		resources.RUN_KINDS,
@@ -66,17 +71,11 @@ const LIST = {
 };
 
 async function list({ query, environment, principal, baseUrl }: Caller & Queried<typeof LIST>): Promise<Response> {
-	const { limit, cursor: after, state, project, branch, kind } = query;
+	const { limit, cursor: after, state, ...filter } = query;
+	const { branch, project } = filter;
 	if (branch !== null && project === null) throw invalidParameter("branch", "A branch needs a project.", "Add project=<name>.");
-	const rows = await listRuns(environment.DB, principal.team, {
-		limit: limit + 1,
-		after,
-		state,
-		project,
-		branch,
-		kind,
-	});
-	return json(pageOf(rows, limit, (run) => presentRunSummary(run, baseUrl)));
+	const { rows, next } = await listRuns(environment.DB, principal.team, { ...filter, limit, after, states: state && [state] });
+	return json({ items: rows.map((run) => presentRunSummary(run, baseUrl)), next_cursor: next });
 }
 
 const WAIT = { timeout: integer("the timeout in seconds (default 60; at most 3600)", { least: 0, most: MAX_WAIT_S, fallback: 60 }) };
