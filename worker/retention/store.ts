@@ -1,7 +1,7 @@
 import { type AnyColumn, and, asc, eq, exists, inArray, isNotNull, isNull, lt, notExists, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { encodeTime } from "ulid";
-import { artifacts, attempts, runs, signInLinks, sources } from "../../schema/database/tables.ts";
+import { artifacts, attempts, failedLogs, runs, signInLinks, sources } from "../../schema/database/tables.ts";
 import { ID_PREFIXES } from "../../schema/wire/ids.ts";
 import type { StoredLog } from "../logs/service.ts";
 import { notAmong } from "../record/not_among.ts";
@@ -88,10 +88,13 @@ export async function logsBefore(
 
 export async function markLogsExpired(db: D1Database, ids: readonly string[]): Promise<void> {
 	if (ids.length === 0) return;
-	await drizzle(db)
-		.update(attempts)
-		.set({ log_key: null, log_expired_at: Date.now() })
-		.where(inArray(attempts.id, [...ids]));
+	const d1 = drizzle(db);
+	const isOfLogs = inArray(attempts.id, [...ids]);
+	await d1.batch([
+		d1.update(attempts).set({ log_key: null, log_expired_at: Date.now() }).where(isOfLogs),
+		// The search must not find what has been deleted.
+		d1.delete(failedLogs).where(inArray(failedLogs.job_id, d1.select({ id: attempts.job_id }).from(attempts).where(isOfLogs))),
+	]);
 }
 
 /** Artifacts that were saved before this time and still exist. */

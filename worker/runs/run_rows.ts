@@ -1,6 +1,16 @@
 import { and, eq, isNull, notExists, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { type ArtifactRow, artifacts, attempts, definitions, jobs, runs, testResults, transitions } from "../../schema/database/tables.ts";
+import {
+	type ArtifactRow,
+	artifacts,
+	attempts,
+	definitions,
+	failedLogs,
+	jobs,
+	runs,
+	testResults,
+	transitions,
+} from "../../schema/database/tables.ts";
 import type { StoredLog } from "../logs/service.ts";
 
 /** Where the objects of a file are. */
@@ -39,6 +49,7 @@ export async function deleteRunRows(db: D1Database, runId: string): Promise<void
 	const d1 = drizzle(db);
 	const [run] = await d1.select({ definition: runs.definition }).from(runs).where(eq(runs.id, runId));
 	await d1.batch([
+		d1.delete(failedLogs).where(eq(failedLogs.run_id, runId)),
 		d1.delete(testResults).where(eq(testResults.run_id, runId)),
 		d1.delete(transitions).where(eq(transitions.run_id, runId)),
 		d1.delete(artifacts).where(eq(artifacts.run_id, runId)),
