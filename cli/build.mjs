@@ -47,6 +47,7 @@ async function buildWorker() {
 	await run(process.execPath, [wrangler, "deploy", "--dry-run", "--outdir", "dist/worker"], { cwd: root, env: environment });
 	const bundled = path.join(root, "dist/worker/index.js");
 	await writeFile(bundled, onlyAscii(await readFile(bundled, "utf8")));
+	await minifyAssets(path.join(root, "dist/worker"));
 	// The bindings of wrangler.toml as options of Miniflare: wrangler is not needed at run time.
 	const { unstable_getMiniflareWorkerOptions } = await import("wrangler");
 	const { workerOptions } = unstable_getMiniflareWorkerOptions(path.join(root, "wrangler.toml"));
@@ -57,6 +58,19 @@ async function buildWorker() {
 		recursive: true,
 		filter: (source) => !source.includes("meta"),
 	});
+}
+
+/** The scripts and the style of the pages, which the bundle has as texts, without comments and blanks. */
+async function minifyAssets(folder) {
+	const { transform } = await import("esbuild");
+	for (const name of await readdir(folder)) {
+		const loader = name.endsWith(".css") ? "css" : name.endsWith(".browser.js") ? "js" : null;
+		if (loader === null) continue;
+		const file = path.join(folder, name);
+		// Names stay: the scripts import each other as they are.
+		const options = { loader, minifyWhitespace: true, minifySyntax: true, target: "es2023", charset: "utf8" };
+		await writeFile(file, (await transform(await readFile(file, "utf8"), options)).code);
+	}
 }
 
 /**

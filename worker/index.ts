@@ -44,14 +44,15 @@ export default {
 		let request: Request = sent;
 		let url = URL.parse(sent.url);
 		let response: Response;
+		const caller: Caller = { principal: ANYONE };
 		try {
 			if (url === null) throw badAddress();
 			request = withoutPublicPath(sent, url);
 			if (request !== sent) url = new URL(request.url);
-			response = await answer(request, url, environment, requestId);
+			response = await answer(request, url, environment, requestId, caller);
 		} catch (error) {
 			const answered = url !== null && isUnidentified(error) ? await countIfWrong(error, request, url, environment, requestId) : error;
-			response = answerError(request, url, answered, requestId);
+			response = await answerError(request, url, answered, { environment, principal: caller.principal, requestId });
 		}
 		response.headers.set("X-Request-Id", requestId);
 		const location = response.headers.get("Location");
@@ -67,12 +68,17 @@ const ANYONE = { kind: "anyone" } as const;
 
 const table = new RouteTable(routes);
 
-async function answer(request: Request, url: URL, environment: Environment, requestId: string): Promise<Response> {
+/** Who sends the request, once that is known: an error page needs it, too. */
+interface Caller {
+	principal: Principal;
+}
+
+async function answer(request: Request, url: URL, environment: Environment, requestId: string, caller: Caller): Promise<Response> {
 	// HEAD is handled as GET without its body.
 	const isHead = request.method === "HEAD";
 	const found = table.find(isHead ? "GET" : request.method, url.pathname);
 	if (!found) throw noRoute(request, url);
-	const handled = await handle(found, isHead ? new Request(request, { method: "GET" }) : request, url, environment, requestId);
+	const handled = await handle(found, isHead ? new Request(request, { method: "GET" }) : request, url, environment, requestId, caller);
 	const response = await compressedAnswer(request, handled);
 	return isHead ? new Response(null, response) : response;
 }
@@ -83,6 +89,7 @@ async function handle(
 	url: URL,
 	environment: Environment,
 	requestId: string,
+	caller: Caller,
 ): Promise<Response> {
 	const { route, isLiveness, isOfHost, isOpen } = entry;
 	if (!isLiveness && route.path !== DATABASE_PATH) await assertMigrated(environment.DB);
@@ -95,6 +102,7 @@ async function handle(
 	const ownOrigins = baseUrl === ownOrigin ? [ownOrigin] : [ownOrigin, new URL(baseUrl).origin];
 	// Webhooks may carry credentials of the forge; a route for anyone ignores credentials.
 	const principal = isOpen ? ANYONE : await identify(environment, request, client, baseUrl.startsWith("https:"));
+	caller.principal = principal;
 	authorize(route, principal, request, ownOrigins);
 	const context: RequestContext = {
 		request,
@@ -204,10 +212,15 @@ function routeOf(request: Request, { pathname }: URL): Route | undefined {
 const ID_FIELDS: Record<string, string> = { run: "run", job: "job", att: "attempt", agt: "agent", src: "source" };
 
 /** Answers an error. Internal details go only to the coordinator's log. */
-function answerError(request: Request, url: URL | null, error: unknown, requestId: string): Response {
+async function answerError(
+	request: Request,
+	url: URL | null,
+	error: unknown,
+	{ environment, principal, requestId }: { environment: Environment; principal: Principal; requestId: string },
+): Promise<Response> {
 	const known = error instanceof ApiError ? error : (clientDisconnected(error) ?? internalError(error, requestId));
 	const wantsPage = /\btext\/html\b/.test(request.headers.get("Accept") ?? "") && url !== null && !url.pathname.startsWith("/api/");
-	return wantsPage ? errorPage(known, requestId) : errorAnswer(known, requestId);
+	return wantsPage ? errorPage({ environment, principal, url, request }, known, requestId) : errorAnswer(known, requestId);
 }
 
 function internalError(error: unknown, requestId: string): ApiError {

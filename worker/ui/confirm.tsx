@@ -17,20 +17,17 @@ interface Question {
  * Runs an action once the user confirms it. The first request gets a page whose form repeats the
  * request. It needs no script.
  */
-export async function onceConfirmed(
-	{ request, url, principal }: RequestContext<"user">,
-	question: Question,
-	act: () => Promise<Response>,
-): Promise<Response> {
+export async function onceConfirmed(context: RequestContext<"user">, question: Question, act: () => Promise<Response>): Promise<Response> {
+	const { request, url } = context;
 	const form = new URLSearchParams(await readText(request, MAX_PROTOCOL_BODY_BYTES));
 	if (form.get("confirmed") === "yes") return act();
 	const children = <Confirm action={url.pathname} {...question} />;
-	return page({ title: question.title, user: principal.name, children });
+	return page(context, { title: question.title, children });
 }
 
 function Confirm({ action, title, text, button, back }: Question & { action: string }) {
 	return (
-		<section class="confirm">
+		<section class="narrow">
 			<h1>{title}?</h1>
 			<p>{text}</p>
 			<form method="post" action={action}>

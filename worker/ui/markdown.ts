@@ -23,6 +23,17 @@ renderer.renderer.rules.link_open = (tokens, index, options, environment, self) 
 	return openLink ? openLink(tokens, index, options, environment, self) : self.renderToken(tokens, index, options);
 };
 
+// The page allows no inline style: the alignment of a column becomes a class.
+for (const rule of ["td_open", "th_open"] as const) {
+	renderer.renderer.rules[rule] = (tokens, index, options, _, self) => {
+		const token = tokens[index];
+		const [, align] = /text-align:(\w+)/.exec(String(token?.attrGet("style") ?? "")) ?? [];
+		if (token?.attrs) token.attrs = token.attrs.filter(([name]) => name !== "style");
+		if (align) token?.attrJoin("class", align === "right" ? "n" : align);
+		return self.renderToken(tokens, index, options);
+	};
+}
+
 /** Longer texts are rendered in parts, because a job can write Markdown that renders slowly. */
 const PART_CHARACTERS = 8 * 1024;
 /** The maximum time to render a character, in units of a turn. */
@@ -45,9 +56,14 @@ export function* renderingMarkdown(text: string): SlicedWork<string> {
 	const environment = {};
 	for (const part of partsOf(text)) {
 		yield part.length * UNITS_OF_CHARACTER;
-		parts.push(renderer.render(part, environment));
+		parts.push(accessible(renderer.render(part, environment)));
 	}
 	return parts.join("");
+}
+
+/** Code scrolls with the keyboard, too, and a heading without text is none. The library writes these texts, and escapes those of the job. */
+function accessible(html: string): string {
+	return html.replaceAll("<pre>", '<pre tabindex="0">').replaceAll(/<th( class="\w+")?><\/th>/g, "<td$1></td>");
 }
 
 const FENCE = /^ {0,3}(`{3,}|~{3,})/;

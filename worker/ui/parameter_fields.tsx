@@ -18,8 +18,8 @@ export function ParameterFields({ declared, given }: FieldsProps) {
 		<>
 			{Object.entries(declared).map(([name, one]) => (
 				<label key={name} for={`param-${name}`}>
-					{name} {one.required && <span class="muted">(required)</span>}
-					{one.description && <span class="muted">{` – ${one.description}`}</span>}
+					{name} {one.required && <span class="soft">(required)</span>}
+					{one.description && <span class="soft">{` – ${one.description}`}</span>}
 					<Field name={name} declared={one} value={given[name] ?? (one.required ? "" : String(values[name]))} />
 				</label>
 			))}

@@ -10,7 +10,7 @@ export function ValidationErrors({ errors }: { errors: readonly FieldError[] }) 
 					{one.line !== null && <strong>{`line ${one.line}, column ${one.column}: `}</strong>}
 					{one.path && <code>{one.path} </code>}
 					{one.message}
-					{one.suggestion && <span class="muted">{` – ${one.suggestion}`}</span>}
+					{one.suggestion && <span class="soft">{` – ${one.suggestion}`}</span>}
 				</li>
 			))}
 		</ul>

@@ -3,7 +3,8 @@
 import { LogBlocks } from "./log_blocks.browser.js";
 import { LogFolds } from "./log_folds.browser.js";
 import { addFolds, followLog } from "./log_follow.browser.js";
-import { setUpCopy, setUpSearch } from "./log_search.browser.js";
+import { setUpSearch } from "./log_search.browser.js";
+import { markRange, setUpTools, showFollowing } from "./log_tools.browser.js";
 
 /** Near enough to the end of the page to follow new lines. */
 const END_PIXELS = 200;
@@ -14,12 +15,14 @@ function startLog(element) {
 	const blocks = new LogBlocks(folds);
 	for (const fold of folds.all()) blocks.update(fold);
 	addEventListener("hashchange", () => showHash(folds, blocks));
-	addEventListener("page-refreshed", () => addFolds(folds, blocks));
+	addEventListener("page-updated", () => folds.element.isConnected && addFolds(folds, blocks));
 	addEventListener("wheel", () => {
 		folds.isFollowing = folds.isLive && window.innerHeight + window.scrollY >= document.body.scrollHeight - END_PIXELS;
+		showFollowing(folds);
 	});
+	showFollowing(folds);
 	setUpSearch(folds);
-	setUpCopy(folds);
+	setUpTools(folds);
 	showHash(folds, blocks);
 	if (!folds.isLive) return showFailure(folds, blocks);
 	// The page may have been refreshed before this module was loaded.
@@ -28,15 +31,19 @@ function startLog(element) {
 }
 
 /**
- * Shows the line that the address names, such as `#L120`.
+ * Shows the line or the lines that the address names, such as `#L120` and `#L120-L130`.
  * @param {LogFolds} folds
  * @param {LogBlocks} blocks
  */
 function showHash(folds, blocks) {
-	const [, number] = /^#L(\d+)$/.exec(location.hash) ?? [];
+	const [, number, end] = /^#L(\d+)(?:-L(\d+))?$/.exec(location.hash) ?? [];
 	if (!number) return;
 	folds.isFollowing = false;
-	blocks.show(Number(number) - 1).catch((error) => folds.showError(error));
+	showFollowing(folds);
+	blocks
+		.show(Number(number) - 1)
+		.then(() => markRange(folds, Number(number), Number(end ?? number)))
+		.catch((error) => folds.showError(error));
 }
 
 /**
@@ -50,5 +57,16 @@ function showFailure(folds, blocks) {
 	if (failed) blocks.show(folds.endOf(failed) - 1).catch(() => undefined);
 }
 
-const log = document.getElementById("log");
-if (log) startLog(log);
+/** @type {HTMLElement | null} */
+let started = null;
+
+/** Starts the log of the page. A new attempt has a new log. */
+function start() {
+	const log = document.getElementById("log");
+	if (!log || log === started) return;
+	started = log;
+	startLog(log);
+}
+
+addEventListener("page-updated", start);
+start();

@@ -2,6 +2,7 @@
 
 import { MAX_LINES, removeFirstLines } from "./log_blocks.browser.js";
 import { elementsOf, find, firstOf, listOf, numberOf, shownTo, stepNameOf } from "./log_folds.browser.js";
+import { followParts } from "./updates.browser.js";
 
 /**
  * @typedef {import("./log_blocks.browser.js").LogBlocks} LogBlocks
@@ -27,11 +28,14 @@ export async function followLog(folds, blocks) {
  * @param {number} number of the next line, from 1
  */
 function follow(folds, blocks, offset, number) {
-	const source = new EventSource(`${folds.root}/jobs/${folds.job}/lines?${folds.query}&offset=${offset}&number=${number}`);
+	const live = document.body.dataset.live ? `&live=${document.body.dataset.live}` : "";
+	const source = new EventSource(`${folds.root}/jobs/${folds.job}/lines?${folds.query}&offset=${offset}&number=${number}${live}`);
+	followParts(source);
 	source.onmessage = (event) => appendLines(folds, blocks, elementsOf(event.data));
 	source.addEventListener("partial", (event) => showPartialLine(folds, elementsOf(event.data)[0]));
 	source.addEventListener("end", () => {
 		source.close();
+		delete folds.element.dataset.live;
 		folds.end.textContent = "End of the log.";
 		dispatchEvent(new Event("log-ended"));
 	});
@@ -77,7 +81,7 @@ function showPartialLine(folds, line) {
  * @param {LogBlocks} blocks
  */
 export function addFolds(folds, blocks) {
-	for (const step of document.querySelectorAll("#job .steps li[data-line]")) {
+	for (const step of document.querySelectorAll("#steps .steps li[data-line]")) {
 		if (!(step instanceof HTMLElement)) continue;
 		const first = Number(step.dataset.line);
 		const known = folds.all().find((fold) => firstOf(fold) === first && stepNameOf(fold) === stepNameOf(step));

@@ -1,4 +1,4 @@
-// Searches the whole log on the server, and copies it.
+// Searches the whole log on the server, and walks through the matches.
 
 import { find } from "./log_folds.browser.js";
 
@@ -7,18 +7,17 @@ import { find } from "./log_folds.browser.js";
  * @typedef {{ items: { line: number, text: string }[], next_line: number | null, message?: string }} SearchAnswer
  */
 
-/** A longer log is not copied: the reader downloads it. */
-const MAX_COPIED_BYTES = 5_000_000;
-
 /** @param {LogFolds} folds */
 export function setUpSearch(folds) {
 	const form = find(folds.element, "search form", HTMLFormElement);
 	const input = find(form, "input[name=q]", HTMLInputElement);
 	const found = find(folds.element, ".found", HTMLElement);
+	const walk = setUpWalk(folds);
 	/** @param {string} text @param {number} from */
 	const search = async (text, from) => {
 		const answer = await fetchMatches(folds, text, from);
 		found.append(...answer.items.map(({ line, text: words }) => matchItem(line, words)));
+		walk.add(answer.items.map(({ line }) => line));
 		const next = answer.next_line;
 		if (next !== null) {
 			const words = answer.items.length > 0 ? "More" : `No match before line ${(next + 1).toLocaleString("en")}. Continue`;
@@ -29,9 +28,44 @@ export function setUpSearch(folds) {
 		event.preventDefault();
 		const text = input.value;
 		found.replaceChildren();
+		walk.clear();
 		found.hidden = text === "";
 		if (text !== "") search(text, 0).catch((error) => folds.showError(error));
 	});
+}
+
+/**
+ * The buttons that go to the next and the previous match.
+ * @param {LogFolds} folds
+ */
+function setUpWalk({ element }) {
+	const box = find(element, ".matches", HTMLElement);
+	const status = find(box, "[role=status]", HTMLElement);
+	/** @type {number[]} */
+	let lines = [];
+	let at = -1;
+	/** @param {number} by */
+	const go = (by) => {
+		if (lines.length === 0) return;
+		at = (at + by + lines.length) % lines.length;
+		status.textContent = `${at + 1} of ${lines.length}`;
+		location.hash = `#L${(lines[at] ?? 0) + 1}`;
+	};
+	find(box, ".next", HTMLButtonElement).addEventListener("click", () => go(1));
+	find(box, ".previous", HTMLButtonElement).addEventListener("click", () => go(at < 0 ? 0 : -1));
+	return {
+		/** @param {number[]} more */
+		add(more) {
+			lines = [...lines, ...more];
+			box.hidden = lines.length === 0;
+			status.textContent = `${lines.length} found`;
+		},
+		clear() {
+			lines = [];
+			at = -1;
+			box.hidden = true;
+		},
+	};
 }
 
 /**
@@ -73,21 +107,4 @@ function itemOf(...content) {
 	const item = document.createElement("li");
 	item.append(...content);
 	return item;
-}
-
-/** @param {LogFolds} folds */
-export function setUpCopy({ element, root, job, query }) {
-	const button = find(element, "button.copy", HTMLButtonElement);
-	const address = `${root}/api/v1/jobs/${job}/log?${query}`;
-	button.addEventListener("click", async () => {
-		const response = await fetch(address, { headers: { Range: `bytes=0-${MAX_COPIED_BYTES}` } });
-		const [, size] = /\/(\d+)$/.exec(response.headers.get("Content-Range") ?? "") ?? [];
-		if (Number(size) > MAX_COPIED_BYTES) {
-			button.textContent = "The log is too long to copy. Download it.";
-			return;
-		}
-		const clean = await fetch(`${address}&format=clean`);
-		await navigator.clipboard.writeText(await clean.text());
-		button.textContent = "Copied";
-	});
 }

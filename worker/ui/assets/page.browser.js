@@ -1,50 +1,94 @@
-// The script of the status page. Pages are whole without it; with it they keep themselves up to
-// date.
+// The script of every page. Pages are whole without it; with it they keep themselves up to date.
+import { followParts, tick } from "./updates.browser.js";
 
-/** Events come in bursts: the page is refreshed once for those of this time. */
-const REFRESH_MS = 400;
+/** A hidden tab closes its stream after this time: browsers allow few streams to one host. */
+const HIDDEN_MS = 60_000;
 
-/** Updates the durations of all elements that name the start of something. */
-function tick() {
-	for (const element of document.querySelectorAll("[data-since]")) {
-		if (!(element instanceof HTMLElement)) continue;
-		const seconds = Math.max(0, Math.round((Date.now() - Number(element.dataset.since)) / 1000));
-		const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor(seconds / 60) % 60];
-		element.textContent = hours > 0 ? `${hours}h ${minutes}m` : minutes > 0 ? `${minutes}m ${seconds % 60}s` : `${seconds}s`;
-	}
+/** @type {EventSource | null} */
+let stream = null;
+
+function follow() {
+	if (stream || !document.body.dataset.live || document.getElementById("log")?.dataset.live) return;
+	const address = new URL(location.href);
+	address.searchParams.set("live", document.body.dataset.live);
+	stream = new EventSource(address);
+	followParts(stream);
 }
 
-/** Fetches this page again and replaces its live parts. The server writes all markup. */
-async function refresh() {
-	const response = await fetch(location.href, { headers: { Accept: "text/html" } });
-	if (!response.ok) return;
-	const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-	for (const part of document.querySelectorAll("[data-refresh]")) {
-		const replacement = fresh.getElementById(part.id);
-		if (replacement && replacement.innerHTML !== part.innerHTML) part.replaceWith(document.adoptNode(replacement));
-	}
-	if (!document.getElementById("log") && fresh.getElementById("log")) location.reload();
-	if (!fresh.body.dataset.live) delete document.body.dataset.live;
-	dispatchEvent(new Event("page-refreshed"));
-}
-
-function keepFresh() {
-	const events = new EventSource(`${document.body.dataset.root}/api/v1/events`);
-	let isPending = false;
-	const refreshSoon = () => {
-		if (isPending) return;
-		isPending = true;
-		setTimeout(async () => {
-			isPending = false;
-			await refresh().catch(() => undefined);
-			if (!document.body.dataset.live) events.close();
-		}, REFRESH_MS);
+/** Sets up the switch that turns notifications on: browsers ask only after a click. */
+function setUpNotifications() {
+	const button = document.getElementById("notify");
+	if (!(button instanceof HTMLButtonElement) || !("Notification" in window)) return;
+	const show = () => {
+		const isOn = localStorage.getItem("notify") === "yes" && Notification.permission === "granted";
+		button.setAttribute("aria-pressed", String(isOn));
+		button.hidden = false;
 	};
-	// `open`: no event reports a change between the rendering of this page and now.
-	for (const kind of ["open", "run", "job", "agent", "reset"]) events.addEventListener(kind, refreshSoon);
+	button.addEventListener("click", async () => {
+		const wasOn = button.getAttribute("aria-pressed") === "true";
+		const isAllowed = wasOn || (await Notification.requestPermission()) === "granted";
+		localStorage.setItem("notify", wasOn || !isAllowed ? "no" : "yes");
+		show();
+	});
+	show();
 }
 
-if (document.body.dataset.live) keepFresh();
+/** @type {Record<string, string>} */
+const PLACES = { r: "/", p: "/projects", q: "/queue", a: "/agents", t: "/tests", s: "/settings", n: "/new" };
+let isGoing = false;
+
+/**
+ * `/` searches, `j` and `k` walk through a list, `g` and a letter go to a page, `?` lists the keys.
+ * @param {KeyboardEvent} event
+ */
+function onKey(event) {
+	const target = /** @type {HTMLElement} */ (event.target);
+	if (event.ctrlKey || event.metaKey || event.altKey || target.closest("input, textarea, select, [contenteditable]")) return;
+	const { key } = event;
+	if (isGoing && PLACES[key]) location.href = document.body.dataset.root + PLACES[key];
+	isGoing = key === "g";
+	if (key === "/") focusOn("header input[type=search]");
+	else if (key === "j" || key === "k") step(key === "j" ? 1 : -1);
+	else if (key === "?") location.href = `${document.body.dataset.root}/keys`;
+	else return;
+	event.preventDefault();
+}
+
+/** @param {string} selector */
+function focusOn(selector) {
+	const element = document.querySelector(selector);
+	if (element instanceof HTMLElement) element.focus();
+}
+
+/** @param {number} by */
+function step(by) {
+	const links = [...document.querySelectorAll("[data-list] a.first")];
+	const at = links.indexOf(/** @type {Element} */ (document.activeElement));
+	const next = links[at === -1 && by < 0 ? links.length - 1 : at + by];
+	if (next instanceof HTMLElement) next.focus();
+}
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let hiding;
+addEventListener("visibilitychange", () => {
+	clearTimeout(hiding);
+	if (!document.hidden) follow();
+	else if (localStorage.getItem("notify") !== "yes")
+		hiding = setTimeout(() => {
+			stream?.close();
+			stream = null;
+		}, HIDDEN_MS);
+});
+addEventListener("keydown", onKey);
+// A chosen filter applies at once; without the script there is a button.
+addEventListener("change", ({ target }) => {
+	if (target instanceof HTMLSelectElement && target.form?.dataset.auto !== undefined) target.form.requestSubmit();
+});
+// A log has a stream of its own, with the updates of its page.
+addEventListener("log-ended", follow);
+addEventListener("page-settled", () => stream?.close());
+// A job that begins while its page is open gets a log.
+addEventListener("page-updated", () => document.getElementById("log") && import("./log.browser.js"));
 setInterval(tick, 1000);
-// The end of a log comes with the end of its job.
-addEventListener("log-ended", () => refresh().catch(() => undefined));
+setUpNotifications();
+follow();
