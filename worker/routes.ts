@@ -14,6 +14,7 @@ import { discoveryRoutes } from "./discovery/api.ts";
 import { comparisonRoutes } from "./discovery/comparisons_api.ts";
 import { discoveryPages } from "./discovery/pages/routes.ts";
 import { eventRoutes } from "./events/api.ts";
+import { failureRoutes } from "./failures/api.ts";
 import { openApiRoute } from "./http/openapi.ts";
 import { type Route, route } from "./http/route.ts";
 import { jobRoutes } from "./jobs/api.ts";
@@ -33,6 +34,7 @@ import { runsPages } from "./runs/pages/routes.ts";
 import { rerunRoutes } from "./runs/reruns.ts";
 import { scheduleRoutes } from "./schedules/api.ts";
 import { schedulesPages } from "./schedules/pages/routes.ts";
+import { searchPages } from "./search/pages/routes.ts";
 import { secretRoutes } from "./secrets/api.ts";
 import { sessionRoutes } from "./sessions/api.ts";
 import { sessionsPages } from "./sessions/pages/routes.ts";
@@ -54,6 +56,7 @@ export const routes: readonly Route[] = [
 	...healthRoutes,
 	...runRoutes,
 	...rerunRoutes,
+	...failureRoutes,
 	...pipelineRoutes,
 	...storedPipelineRoutes,
 	...jobRoutes,
@@ -94,6 +97,7 @@ export const routes: readonly Route[] = [
 	...schedulesPages,
 	...pipelinesPages,
 	...testResultsPages,
+	...searchPages,
 	...systemPages,
 	...sessionsPages,
 	...assetRoutes,

@@ -23,6 +23,8 @@ export class Coordinator {
 	readonly #secret: string;
 	readonly #disk: DiskWatch;
 	readonly addresses: Addresses;
+	/** The record and the catalog, for the host's own statements. */
+	readonly database: Database;
 	/** The admin token, if this start made it: it is shown once. */
 	readonly newAdminToken: string | null;
 	/** The address at which a browser signs in, once. */
@@ -36,6 +38,7 @@ export class Coordinator {
 		this.#disk = disk;
 		this.addresses = addresses;
 		this.newAdminToken = signIn.token;
+		this.database = new Database(host, secret);
 		this.signInUrl = `${addresses.links}/sign-in?code=${signIn.code}`;
 	}
 
@@ -180,6 +183,7 @@ function bindingsOf(options: CoordinatorOptions, localUrl: string, hostSecret: s
 		POLL_HOLD_MS: "55000",
 		LOG_SHARDS: "4",
 		MAX_LOG_BYTES: String(limits.maxLogBytes),
+		OUTBOUND_RULES: options.outbound.text,
 		KEEP_RUNS_MS: String(limits.keepRunsMs),
 		KEEP_LOGS_MS: String(limits.keepLogsMs),
 		KEEP_ARTIFACTS_MS: String(limits.keepArtifactsMs),

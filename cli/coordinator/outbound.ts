@@ -43,6 +43,8 @@ const PASSED_HEADERS = ["location", "retry-after", "x-ratelimit-remaining"];
 
 /** The addresses and names that are allowed. */
 export interface OutboundRules {
+	/** As the operator wrote them. */
+	text: string;
 	external: boolean;
 	/** Allowed addresses, and addresses that are not external. */
 	allowed: BlockList;
@@ -53,7 +55,7 @@ export interface OutboundRules {
 
 /** @throws UsageError for an entry that is no word, name, address or network */
 export function parseOutbound(text: string): OutboundRules {
-	const rules: OutboundRules = { external: false, allowed: new BlockList(), inner: new BlockList(), names: [] };
+	const rules: OutboundRules = { text, external: false, allowed: new BlockList(), inner: new BlockList(), names: [] };
 	for (const network of Object.values(KINDS).flat()) add(rules.inner, network);
 	for (const one of listed(text)) {
 		if (one === "none") continue;

@@ -5,8 +5,9 @@ import { text } from "../http/parameters.ts";
 import { type Queried, type RequestContext, route } from "../http/route.ts";
 import { sha256 } from "../identity/digest.ts";
 import { DEFAULT_TEAM } from "../identity/principal.ts";
+import { branchState } from "../record/branches.ts";
 import { findProject } from "../record/projects.ts";
-import { branchState, statesOfJob } from "../record/runs.ts";
+import { statesOfJob } from "../record/runs.ts";
 import { type Badge, badgeOf, svgOf } from "./badge.ts";
 
 const BADGE = {

@@ -1,4 +1,4 @@
-import { and, eq, gt, isNull } from "drizzle-orm";
+import { and, desc, eq, gt, isNull } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { signInLinks, tokens } from "../../schema/database/tables.ts";
 import { TrustedRows } from "./trusted_rows.ts";
@@ -17,6 +17,16 @@ export async function findToken(db: D1Database, hash: string): Promise<Token | n
 			.where(and(eq(tokens.hash, hash), isNull(tokens.revoked_at)));
 		return found;
 	});
+}
+
+/** The tokens of a team, newest first, without their hashes. */
+export async function listTokens(db: D1Database, team: string): Promise<Omit<Token, "hash" | "team">[]> {
+	const { id, kind, name, created_at, revoked_at } = tokens;
+	return drizzle(db)
+		.select({ id, kind, name, created_at, revoked_at })
+		.from(tokens)
+		.where(eq(tokens.team, team))
+		.orderBy(desc(tokens.created_at));
 }
 
 const live = new TrustedRows<ReadonlySet<string>>();

@@ -1,5 +1,7 @@
 export { deleteLogs, type StoredLog } from "./delete_logs.ts";
 export { FollowedText } from "./followed_text.ts";
+export { readLineBlock } from "./line_index.ts";
+export { ShownLineSplitter } from "./lines.ts";
 export { logProgress, readLog } from "./reader.ts";
 
 import type { AttemptRow } from "../../schema/database/tables.ts";

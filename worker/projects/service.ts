@@ -1,4 +1,5 @@
 export { deleteNotices, putNotice, updateNotices } from "./notices_store.ts";
+export { type ProjectStrip, stripsOf } from "./strips.ts";
 
 import type { ProjectRow } from "../../schema/database/tables.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";

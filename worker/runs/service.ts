@@ -1,5 +1,6 @@
 export { deleteRunRecords } from "./delete_run.ts";
 export type { StoredArtifact } from "./run_rows.ts";
+export { waitsOf } from "./waits.ts";
 
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { SubmittedRun } from "../../schema/wire/resources.ts";

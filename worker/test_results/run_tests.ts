@@ -67,6 +67,15 @@ export async function testsOfRun(environment: Environment, record: RunRecord, fi
 	return found;
 }
 
+/** The totals of a run's tests, as its attempts reported them; null without a report. */
+export function totalsOfRun({ jobs, attempts }: RunRecord): TestTotals | null {
+	const counted = attempts.filter(({ id, tests }) => tests !== null && jobs.some(({ result_attempt }) => result_attempt === id));
+	if (counted.length === 0) return null;
+	const sum: TestTotals = { passed: 0, failed: 0, skipped: 0, flaky: 0, duration_ms: 0, truncated: false };
+	for (const { tests } of counted) addTotals(sum, readTotals(tests as string));
+	return sum;
+}
+
 async function storedCases(environment: Environment, team: string, attemptId: string): Promise<ArtifactRow | null> {
 	const row = await findArtifact(environment, team, attemptId, ownArtifactPath("tests"));
 	return row?.expired_at === null ? row : null;

@@ -1,4 +1,5 @@
-export { testsOfRun } from "./run_tests.ts";
+export { projectTests } from "./project_tests.ts";
+export { testsOfRun, totalsOfRun } from "./run_tests.ts";
 export { deleteUnusedTests } from "./store.ts";
 
 import { MAX_SUMMARY_BYTES } from "../../schema/wire/limits.ts";

@@ -1,6 +1,7 @@
 import { agentChange, createRegistrationToken, disableRequest } from "../../../schema/wire/agents.ts";
 import { ApiError } from "../../../schema/wire/errors.ts";
 import { MAX_PROTOCOL_BODY_BYTES } from "../../../schema/wire/limits.ts";
+import { agentState } from "../../../schema/wire/state_words.ts";
 import { readText, validated } from "../../http/bodies.ts";
 import type { RequestContext } from "../../http/route.ts";
 import { dispatcherOf } from "../../platform/dispatcher.ts";
@@ -8,6 +9,7 @@ import { unwrap } from "../../platform/result.ts";
 import { backTo } from "../../ui/back_to.ts";
 import { page } from "../../ui/layout.tsx";
 import { validationErrorsIn } from "../../ui/validation_errors.tsx";
+import { historyOfAgent } from "../history.ts";
 import { presentAgent, presentRegistrationToken } from "../present.ts";
 import { changeAgent, makeRegistrationToken, removeAgent, revokeToken } from "../service.ts";
 import { AgentPage, AgentsPage, type TokenFields, type TokenForm } from "./agents_page.tsx";
@@ -22,22 +24,35 @@ export function agentsPage(context: Reader): Promise<Response> {
 	return showAgents(context, { fields: EMPTY, errors: [], message: null, created: null });
 }
 
-async function showAgents({ environment, principal }: Reader, form: TokenForm, status = 200): Promise<Response> {
+async function showAgents(context: Reader, form: TokenForm, status = 200): Promise<Response> {
+	const { environment, principal } = context;
 	const dispatcher = dispatcherOf(environment, principal.team);
 	const [agents, tokens] = await Promise.all([dispatcher.readAgents(), dispatcher.listRegistrationTokens()]);
-	const children = <AgentsPage agents={agents.map(presentAgent)} tokens={tokens.map(presentRegistrationToken)} form={form} />;
-	return page({ title: "Agents", user: principal.name, isLive: true, children }, status);
+	const children = (
+		<AgentsPage agents={agents.map(presentAgent)} tokens={tokens.map(presentRegistrationToken)} form={form} server={context.baseUrl} />
+	);
+	return page(context, { title: "Agents", section: "agents", follows: isRead(context) ? "everything" : null, children }, status);
 }
 
 export function agentPage(context: Reader): Promise<Response> {
 	return showAgent(context, null);
 }
 
-async function showAgent({ environment, principal, params }: Reader, error: ApiError | null): Promise<Response> {
+async function showAgent(context: Reader, error: ApiError | null): Promise<Response> {
+	const { environment, principal, params } = context;
 	const agent = presentAgent(unwrap(await dispatcherOf(environment, principal.team).readAgent(params.id ?? "")));
-	const children = <AgentPage agent={agent} errors={error ? validationErrorsIn(error) : []} />;
-	// The address of a rejected form takes only POST: its page cannot fetch itself again.
-	return page({ title: agent.name, user: principal.name, isLive: error === null, children }, error?.status ?? 200);
+	const history = await historyOfAgent(environment.DB, principal.team, agent.id);
+	const children = <AgentPage agent={agent} history={history} errors={error ? validationErrorsIn(error) : []} />;
+	return page(
+		context,
+		{ title: agent.name, state: agentState(agent), section: "agents", follows: isRead(context) ? "everything" : null, children },
+		error?.status ?? 200,
+	);
+}
+
+/** The address of a submitted form takes only POST: its page cannot follow changes. */
+function isRead({ request }: Reader): boolean {
+	return request.method === "GET";
 }
 
 /** Creates a token. Only the page of this answer shows it. */

@@ -8,8 +8,11 @@ import {
 } from "../../../schema/wire/agents.ts";
 import type { FieldError } from "../../../schema/wire/errors.ts";
 import type { Agent } from "../../../schema/wire/resources.ts";
+import { agentState, shownState } from "../../../schema/wire/state_words.ts";
+import { Part } from "../../ui/parts.ts";
 import { ValidationErrors } from "../../ui/validation_errors.tsx";
-import { Ago, size } from "../../ui/words.tsx";
+import { Ago, Mark, readable, State, size, Took } from "../../ui/words.tsx";
+import type { PastAttempt } from "../history.ts";
 
 /** The values of the form of a registration token. */
 export type TokenFields = Record<"uses" | "expires_in" | "labels" | "projects" | "runs", string>;
@@ -24,45 +27,92 @@ export interface TokenForm {
 
 interface AgentsPageProps {
 	agents: readonly Agent[];
+	/** The address of this coordinator, for the command that starts an agent. */
+	server: string;
 	tokens: readonly RegistrationTokenSummary[];
 	form: TokenForm;
 }
 
-/** All agents with their running jobs, and the registration tokens. */
-export function AgentsPage({ agents, tokens, form }: AgentsPageProps) {
+/** All agents with their running jobs: first those that need a look. */
+export function AgentsPage({ agents, tokens, form, server }: AgentsPageProps) {
+	const sorted = [...agents].sort((a, b) => urgencyOf(a) - urgencyOf(b));
 	return (
 		<>
-			{form.created && <CreatedToken created={form.created} />}
-			<section id="agents" data-refresh>
+			{form.created && <CreatedToken created={form.created} server={server} />}
+			<section>
 				<h1>Agents</h1>
 				{agents.length === 0 && <p class="empty">No agents yet. Create a registration token below, and start an agent with it.</p>}
-				{agents.map((agent) => (
-					<AgentCard key={agent.id} agent={agent} isLinked />
-				))}
+				<Part id="agents" class="cards wide" data-list>
+					{sorted.map((agent) => (
+						<AgentCard key={agent.id} agent={agent} />
+					))}
+				</Part>
 			</section>
-			<section id="agent-tokens" data-refresh>
+			<Part id="agent-tokens" as="section">
 				<h2>Registration tokens</h2>
-				{tokens.length === 0 && <p class="empty">No registration tokens.</p>}
-				{tokens.map((token) => (
-					<TokenCard key={token.id} token={token} />
-				))}
-			</section>
+				<Tokens tokens={tokens} />
+			</Part>
 			<h2>New registration token</h2>
 			<NewTokenForm {...form} />
 		</>
 	);
 }
 
-/** One agent with its actions. */
-export function AgentPage({ agent, errors }: { agent: Agent; errors: readonly FieldError[] }) {
+const URGENT = ["lost", "draining", "disabled", "online"];
+
+function urgencyOf(agent: Agent): number {
+	const place = URGENT.indexOf(agentState(agent));
+	return place === -1 ? URGENT.length : place;
+}
+
+interface AgentPageProps {
+	agent: Agent;
+	/** Its newest attempts, newest first. */
+	history: readonly PastAttempt[];
+	errors: readonly FieldError[];
+}
+
+/** One agent: what it runs now and ran before, its machine, and its actions. */
+export function AgentPage({ agent, history, errors }: AgentPageProps) {
+	const { capabilities, facts, registered_at } = agent;
 	return (
 		<>
-			<h1>{agent.name}</h1>
-			<div id="agent" data-refresh>
-				<AgentCard agent={agent} isLinked={false} />
-			</div>
+			<nav class="crumbs" aria-label="Breadcrumb">
+				<a href="/agents">Agents</a> › {agent.name}
+			</nav>
+			<Part id="agent">
+				<div class="title">
+					<h1>{agent.name}</h1>
+					<AgentState agent={agent} />
+				</div>
+				<AgentFacts agent={agent} />
+				<AgentButtons agent={agent} isWhole />
+				<h2>Running now</h2>
+				<Running agent={agent} />
+			</Part>
+			<h2>History</h2>
+			<History attempts={history} />
+			<h2>Machine</h2>
+			<dl class="pairs">
+				<dt>Capabilities</dt>
+				<dd>
+					<Capabilities of={capabilities} />
+				</dd>
+				{Object.entries(facts).map(([name, value]) => (
+					<>
+						<dt>{name}</dt>
+						<dd>{value}</dd>
+					</>
+				))}
+				<dt>Version</dt>
+				<dd>{agent.version || "unknown"}</dd>
+				<dt>Registered</dt>
+				<dd>
+					<Ago at={registered_at} />
+				</dd>
+			</dl>
 			<h2>Allowed jobs</h2>
-			<form method="post" action={`/agents/${agent.id}/restrict`} class="new-run">
+			<form method="post" action={`/agents/${agent.id}/restrict`} class="form">
 				<ValidationErrors errors={errors} />
 				<RestrictionFields projects={agent.projects.join(", ")} runs={agent.runs} />
 				<button type="submit">Save</button>
@@ -78,66 +128,105 @@ export function AgentPage({ agent, errors }: { agent: Agent; errors: readonly Fi
 	);
 }
 
-function AgentCard({ agent, isLinked }: { agent: Agent; isLinked: boolean }) {
-	const { id, name, version, running, slots, labels, ignored_labels, last_seen_at, capabilities } = agent;
+function AgentCard({ agent }: { agent: Agent }) {
+	const { id, name, running } = agent;
+	const state = agentState(agent);
+	const isNotable = state !== "online" && state !== "offline";
 	return (
-		<article class="card">
-			<div class="title">
-				<div>
-					{isLinked && (
-						<a href={`/agents/${id}`}>
-							<strong>{name}</strong>
-						</a>
-					)}{" "}
-					<span class="muted small">{version}</span>
-				</div>
+		<Part id={`a-${id}`} as="article" class={`card${isNotable ? ` is-${shownState(state).tone}` : ""}`}>
+			<div class="row">
+				<a class="first grow cut" href={`/agents/${id}`}>
+					<b>{name}</b>
+				</a>
 				<AgentState agent={agent} />
 			</div>
+			<AgentFacts agent={agent} />
+			{running.length > 0 && <Running agent={agent} />}
+			<AgentButtons agent={agent} />
+		</Part>
+	);
+}
+
+/** What an agent takes, and how much of it is in use. */
+function AgentFacts({ agent }: { agent: Agent }) {
+	const { running, slots, labels, ignored_labels, last_seen_at, version } = agent;
+	const restriction = describeRestriction(agent);
+	return (
+		<>
+			<p class="soft">
+				{`${running.length} of ${slots} ${slots === 1 ? "slot" : "slots"} in use · `}
+				{labels.length > 0 ? <Labels of={labels} /> : "no labels"}
+				{restriction !== null && ` · takes ${restriction}`}
+				{` · ${version} · seen `}
+				{last_seen_at === null ? "never" : <Ago at={last_seen_at} />}
+			</p>
 			{ignored_labels.length > 0 && (
 				<p class="reason">{`The labels ${ignored_labels.join(", ")} are ignored, because its registration token does not allow them.`}</p>
 			)}
-			<dl class="pairs">
-				<dt>Runs</dt>
-				<dd>
-					{running.map((one) => (
-						<div key={one.job_id}>
-							<a href={`/jobs/${one.job_id}`}>{one.job_name}</a>
-						</div>
-					))}
-					<span class="muted">{`${running.length} of ${slots} ${slots === 1 ? "slot" : "slots"}`}</span>
-				</dd>
-				<dt>Labels</dt>
-				<dd>{labels.length > 0 ? <Labels of={labels} /> : <span class="muted">none</span>}</dd>
-				<dt>Claims</dt>
-				<dd>{describeRestriction(agent) ?? <span class="muted">every job</span>}</dd>
-				<dt>Machine</dt>
-				<dd>
-					<Capabilities of={capabilities} />
-				</dd>
-				<dt>Last seen</dt>
-				<dd>{last_seen_at === null ? "never" : <Ago at={last_seen_at} />}</dd>
-			</dl>
-			<AgentButtons agent={agent} />
-		</article>
+		</>
 	);
 }
 
-function AgentState({ agent: { status, disabled, drain, rotation } }: { agent: Agent }) {
+function Running({ agent: { running } }: { agent: Agent }) {
+	if (running.length === 0) return <p class="soft">Nothing.</p>;
 	return (
-		<div class="right">
-			<span class={`state ${status}`}>{status}</span>
-			{disabled && <div class="small odd">{`disabled by ${disabled.by}`}</div>}
-			{drain && status !== "offline" && <div class="small odd">{`draining, requested by ${drain.by}`}</div>}
-			{rotation && <div class="small muted">{`token rotation requested by ${rotation.by}`}</div>}
-		</div>
+		<ul class="plain">
+			{running.map((one) => (
+				<li key={one.job_id} class="row">
+					<span class="state run">
+						<Mark state="running" />
+					</span>
+					<a class="grow cut" href={`/jobs/${one.job_id}`}>
+						{one.job_name}
+					</a>
+					<Took from={one.started_at} to={null} />
+				</li>
+			))}
+		</ul>
 	);
 }
 
-/** The actions of an agent. Actions that cannot be undone are on its own page. */
-function AgentButtons({ agent: { id, status, disabled, drain, rotation, running } }: { agent: Agent }) {
+function History({ attempts }: { attempts: readonly PastAttempt[] }) {
+	if (attempts.length === 0) return <p class="soft">None of the newest attempts ran here.</p>;
+	return (
+		<ul class="list" data-list>
+			{attempts.map((one) => (
+				<li key={one.id} class="item">
+					<State state={one.state} />
+					<a class="first cut" href={`/jobs/${one.job_id}?attempt=${one.number}`}>
+						<b>{one.job}</b> {`${one.project} #${one.run_number}`}
+					</a>
+					<span class="source cut soft">{one.reason}</span>
+					<span class="when right soft">
+						<Ago at={one.started_at} />
+					</span>
+					<span class="took right">
+						<Took from={one.started_at} to={one.finished_at} />
+					</span>
+				</li>
+			))}
+		</ul>
+	);
+}
+
+function AgentState({ agent }: { agent: Agent }) {
+	const { disabled, drain, rotation } = agent;
+	const state = agentState(agent);
+	const by = state === "disabled" ? disabled?.by : state === "draining" ? drain?.by : undefined;
+	return (
+		<span class="right">
+			<State state={state} />
+			{by !== undefined && <span class="soft small">{` by ${by}`}</span>}
+			{rotation && <span class="soft small">{` token rotation requested by ${rotation.by}`}</span>}
+		</span>
+	);
+}
+
+/** The actions of an agent. Those that need some thought are on its own page. */
+function AgentButtons({ agent: { id, status, disabled, drain, rotation, running }, isWhole = false }: { agent: Agent; isWhole?: boolean }) {
 	const path = `/agents/${id}`;
 	return (
-		<div class="actions">
+		<div class="row buttons">
 			{disabled ? (
 				<Button action={`${path}/enable`} text="Enable" />
 			) : (
@@ -147,7 +236,7 @@ function AgentButtons({ agent: { id, status, disabled, drain, rotation, running 
 					</button>
 				</form>
 			)}
-			{running.length > 0 && (
+			{isWhole && running.length > 0 && (
 				<form method="post" action={`${path}/disable`}>
 					<button type="submit" name="running" value="cancel" class="danger">
 						{disabled ? "Cancel its jobs" : "Disable and cancel its jobs"}
@@ -155,7 +244,7 @@ function AgentButtons({ agent: { id, status, disabled, drain, rotation, running 
 				</form>
 			)}
 			{status === "online" && !drain && <Button action={`${path}/drain`} text="Drain" />}
-			{!rotation && <Button action={`${path}/rotate`} text="Rotate token" />}
+			{isWhole && !rotation && <Button action={`${path}/rotate`} text="Rotate token" />}
 		</div>
 	);
 }
@@ -178,65 +267,80 @@ function Labels({ of }: { of: readonly string[] }) {
 	);
 }
 
-function CreatedToken({ created }: { created: RegistrationToken }) {
+/** The command that starts an agent with the token. */
+function CreatedToken({ created, server }: { created: RegistrationToken; server: string }) {
 	return (
-		<div class="card">
+		<div class="card is-ok">
 			<p>
-				<strong>The token is shown once.</strong> Start an agent with it in <code>WINDLASS_TOKEN</code>:
+				<strong>The token is shown once.</strong> Start an agent with it, on any machine that reaches this address:
 			</p>
-			<pre class="token">{created.token}</pre>
+			<pre class="token">{`WINDLASS_TOKEN=${created.token} windlass agent --server ${server}`}</pre>
 		</div>
 	);
 }
 
-function TokenCard({ token }: { token: RegistrationTokenSummary }) {
-	const { id, uses, uses_left, labels, created_by, created_at, expires_at } = token;
+/** Tokens that agents can still use, and behind a line the others. */
+function Tokens({ tokens }: { tokens: readonly RegistrationTokenSummary[] }) {
+	const usable = tokens.filter(({ uses_left }) => uses_left > 0);
+	const used = tokens.filter(({ uses_left }) => uses_left === 0);
 	return (
-		<article class="card">
-			<div class="title">
-				<code>{id}</code>
-				<form method="post" action={`/agent-tokens/${id}/revoke`}>
-					<button type="submit" class="danger">
-						Revoke
-					</button>
-				</form>
-			</div>
-			<dl class="pairs">
-				<dt>Labels</dt>
-				<dd>{labels.length > 0 ? <Labels of={labels} /> : <span class="muted">the labels that its agents declare</span>}</dd>
-				<dt>Claims</dt>
-				<dd>{describeRestriction(token) ?? <span class="muted">every job</span>}</dd>
-				<dt>Uses left</dt>
-				<dd>{`${uses_left} of ${uses}`}</dd>
-				<dt>Created</dt>
-				<dd>
-					<Ago at={created_at} /> by {created_by}
-				</dd>
-				<dt>Expires</dt>
-				<dd>
-					<time dateTime={expires_at}>{expires_at.slice(0, 16).replace("T", " ")} UTC</time>
-				</dd>
-			</dl>
-		</article>
+		<>
+			{usable.length === 0 ? <p class="empty">No token that an agent could use.</p> : <TokenList tokens={usable} />}
+			{used.length > 0 && (
+				<details>
+					<summary class="soft">{`${used.length} used`}</summary>
+					<TokenList tokens={used} />
+				</details>
+			)}
+		</>
+	);
+}
+
+function TokenList({ tokens }: { tokens: readonly RegistrationTokenSummary[] }) {
+	return (
+		<ul class="list">
+			{tokens.map((token) => {
+				const { id, uses, uses_left, labels, created_by, created_at, expires_at } = token;
+				return (
+					<li key={id} class="row token">
+						<span class="grow">
+							<code>{id}</code>{" "}
+							{labels.length > 0 ? <Labels of={labels} /> : <span class="soft">the labels that its agents declare, </span>}
+							{describeRestriction(token) ?? "every job"}
+							<span class="soft">
+								{` · ${uses_left} of ${uses} uses left · until ${readable(expires_at)} · created `}
+								<Ago at={created_at} />
+								{` by ${created_by}`}
+							</span>
+						</span>
+						<form method="post" action={`/agent-tokens/${id}/revoke`}>
+							<button type="submit" class="danger">
+								Revoke
+							</button>
+						</form>
+					</li>
+				);
+			})}
+		</ul>
 	);
 }
 
 function NewTokenForm({ fields, errors, message }: TokenForm) {
 	return (
-		<form method="post" action="/agents" class="new-run">
+		<form method="post" action="/agents" class="form">
 			{message && <p class="reason">{message}</p>}
 			<ValidationErrors errors={errors} />
 			<label>
-				Labels <span class="muted">– separated by commas; agents may declare no others. Empty: any labels</span>
+				Labels <span class="soft">– separated by commas; agents may declare no others. Empty: any labels</span>
 				<input name="labels" value={fields.labels} placeholder="prod, gpu" />
 			</label>
 			<RestrictionFields projects={fields.projects} runs={fields.runs as RunTrust} />
 			<label>
-				Uses <span class="muted">– how many agents may register with it</span>
+				Uses <span class="soft">– how many agents may register with it</span>
 				<input name="uses" value={fields.uses} inputMode="numeric" />
 			</label>
 			<label>
-				Valid for <span class="muted">– at most 90d</span>
+				Valid for <span class="soft">– at most 90d</span>
 				<input name="expires_in" value={fields.expires_in} placeholder="1h" />
 			</label>
 			<button type="submit">Create token</button>
@@ -254,7 +358,7 @@ function RestrictionFields({ projects, runs }: { projects: string; runs: Restric
 	return (
 		<>
 			<label>
-				Projects <span class="muted">– separated by commas; empty: every project</span>
+				Projects <span class="soft">– separated by commas; empty: every project</span>
 				<input name="projects" value={projects} placeholder="web, api" />
 			</label>
 			<label>
@@ -282,7 +386,7 @@ function Capabilities({ of }: { of: Agent["capabilities"] }) {
 	].filter(Boolean);
 	const tools = Object.entries(of.tools);
 	return (
-		<details class="muted small">
+		<details class="soft small">
 			<summary>
 				{[...facts, of.looking_for.length > 0 ? `still looking for ${of.looking_for.join(", ")}` : `${tools.length} tools`].join(" · ")}
 			</summary>

@@ -1,4 +1,5 @@
 import { pageRoute } from "../../http/route.ts";
+import { livePageRoute } from "../../ui/live.ts";
 import {
 	agentPage,
 	agentsPage,
@@ -13,8 +14,8 @@ import {
 } from "./agents.tsx";
 
 export const agentsPages = [
-	pageRoute({ method: "GET", path: "/agents", allow: ["user"], handle: agentsPage }),
-	pageRoute({ method: "GET", path: "/agents/:id", allow: ["user"], handle: agentPage }),
+	livePageRoute({ path: "/agents", handle: agentsPage }),
+	livePageRoute({ path: "/agents/:id", handle: agentPage }),
 	pageRoute({ method: "POST", path: "/agents/:id/disable", allow: ["user"], handle: submitDisable }),
 	pageRoute({ method: "POST", path: "/agents/:id/enable", allow: ["user"], handle: submitEnable }),
 	pageRoute({ method: "POST", path: "/agents/:id/drain", allow: ["user"], handle: submitDrain }),

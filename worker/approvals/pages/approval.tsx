@@ -34,7 +34,9 @@ function Decision({ of }: { of: string }) {
 	return (
 		<div class="approval">
 			<form method="post" action={`${of}/approve`}>
-				<button type="submit">Approve</button>
+				<button type="submit" class="main">
+					Approve
+				</button>
 			</form>
 			<form method="post" action={`${of}/decline`}>
 				<button type="submit" class="danger">

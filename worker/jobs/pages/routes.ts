@@ -1,8 +1,11 @@
-import { pageRoute } from "../../http/route.ts";
+import { pageRoute, route } from "../../http/route.ts";
+import { livePageRoute } from "../../ui/live.ts";
 import { cancelJob } from "./actions.ts";
+import { LIVE_LINES, lines } from "./live_lines.ts";
 import { jobPage } from "./pages.tsx";
 
 export const jobsPages = [
-	pageRoute({ method: "GET", path: "/jobs/:id", allow: ["user"], handle: jobPage }),
+	route({ method: "GET", path: "/jobs/:id/lines", allow: ["user"], query: LIVE_LINES, handle: lines }),
+	livePageRoute({ path: "/jobs/:id", handle: jobPage }),
 	pageRoute({ method: "POST", path: "/jobs/:id/cancel", allow: ["user"], handle: cancelJob }),
 ];

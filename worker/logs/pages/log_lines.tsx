@@ -3,15 +3,21 @@ import "../../ui/bidi.ts";
 import { timeOf, withoutStamp } from "../../../schema/text/time_stamp.ts";
 import { parseAnsi } from "../../ui/ansi.ts";
 
+/** A line that begins or ends a group, as for GitHub Actions: `::group::Install`. */
+const GROUP = /^(?:::|##\[)(end)?group(?:::|\])(.*)$/;
+
 /** A line of a log: its number as a link, its time, and its text in colors. */
 function LogLine({ line, number, isPartial = false }: { line: string; number: number; isPartial?: boolean }) {
 	const stamp = timeOf(line);
+	const text = withoutStamp(line);
+	const group = GROUP.exec(text);
+	const kinds = [isPartial && "partial", group && (group[1] === "end" ? "endgroup" : "group")].filter(Boolean).join(" ");
 	return (
-		<li id={`L${number}`} class={isPartial ? "partial" : undefined}>
+		<li id={`L${number}`} class={kinds || undefined}>
 			<a href={`#L${number}`}>{number}</a>
 			<time dateTime={stamp}>{stamp.slice(11, 19)}</time>
 			<span>
-				{parseAnsi(withoutStamp(line)).map(({ text, classes }, index) =>
+				{parseAnsi(group ? (group[2] ?? "") : text).map(({ text, classes }, index) =>
 					classes.length === 0 ? (
 						text
 					) : (

@@ -22,6 +22,11 @@ export async function previewLog(environment: Environment, { job }: JobRecord, a
 	return { attempt: attempt.number, bytes, total, lines, nextOffset, isLive, expiredAt };
 }
 
+/** A log that has just begun, for a page that is open already. Its script fetches the lines. */
+export function beginOfLog({ number }: AttemptRow): LogPreview {
+	return { attempt: number, bytes: 0, total: 0, lines: [], nextOffset: 0, isLive: true, expiredAt: null };
+}
+
 async function whole(environment: Environment, attempt: AttemptRow, bytes: number) {
 	const splitter = new ShownLineSplitter(0);
 	const lines: string[] = [];

@@ -52,25 +52,41 @@ export function LogView({ job, log }: { job: Job; log: LogPreview }) {
 				data-next={log.nextOffset}
 				data-live={log.isLive ? "yes" : undefined}
 			>
-				<div class="title">
-					<h2>Log</h2>
-					<span class="log-tools">
-						<search>
-							<form>
-								<input type="search" name="q" placeholder="Search the log" aria-label="Search the log" />
-							</form>
-						</search>
-						<button type="button" class="quiet copy">
-							Copy
-						</button>
-						<a href={`${address}&format=clean`} download={`${job.key}-${log.attempt}.log`}>
-							Download
-						</a>
-						<a href={address}>Open as text</a>
-						<span class="muted">{size(log.bytes)}</span>
-					</span>
+				<div class="log-tools row">
+					<search class="row">
+						<form>
+							<input type="search" name="q" placeholder="Search the log" aria-label="Search the log" />
+						</form>
+						<span class="matches row" hidden>
+							<button type="button" class="previous" aria-label="Previous match">
+								↑
+							</button>
+							<button type="button" class="next" aria-label="Next match">
+								↓
+							</button>
+							<span class="soft" role="status" />
+						</span>
+					</search>
+					<span class="grow" />
+					<button type="button" class="quiet follow" aria-pressed="false" hidden>
+						Follow
+					</button>
+					<button type="button" class="quiet times" aria-pressed="true" hidden>
+						Times
+					</button>
+					<button type="button" class="quiet wrap" aria-pressed="true" hidden>
+						Wrap
+					</button>
+					<button type="button" class="quiet copy" hidden>
+						Copy
+					</button>
+					<a href={`${address}&format=clean`} download={`${job.key}-${log.attempt}.log`}>
+						Download
+					</a>
+					<a href={address}>Raw</a>
+					<span class="soft">{size(log.bytes)}</span>
 				</div>
-				<ol class="found" hidden />
+				<ol class="found" hidden aria-label="Matches" />
 				{foldsOf(steps, log).map((fold) => (
 					<FoldView key={fold.first} fold={fold} log={log} isOpen={isOpen(fold, log)} />
 				))}
@@ -81,7 +97,7 @@ export function LogView({ job, log }: { job: Job; log: LogPreview }) {
 						</p>
 					</noscript>
 				)}
-				<p id="log-end" class="muted" aria-live="polite">
+				<p id="log-end" class="soft" aria-live="polite">
 					{isTerminal(job.state) && !log.isLive ? "End of the log." : ""}
 				</p>
 			</div>

@@ -23,14 +23,14 @@ interface RejectedForm {
 }
 
 export async function pipelinePage(context: RequestContext<"user">, rejected: RejectedForm | null = null): Promise<Response> {
-	const { environment, principal, baseUrl } = context;
+	const { environment, baseUrl } = context;
 	const row = await requirePipeline(context);
 	const [yaml, versions] = await Promise.all([readNewest(environment, row), listVersions(environment.DB, row.id, MAX_LIST_LIMIT, null)]);
 	const pipeline = { ...presentPipeline(row, baseUrl), yaml };
 	const children = (
 		<PipelinePage pipeline={pipeline} params={await declaredIn(yaml)} versions={versions.map(presentVersion)} rejected={rejected} />
 	);
-	return page({ title: pipeline.name, user: principal.name, children }, rejected ? 422 : 200);
+	return page(context, { title: pipeline.name, section: "projects", children }, rejected ? 422 : 200);
 }
 
 /** The parameters of a stored text; none if the text is no longer valid. */
@@ -57,7 +57,7 @@ function PipelinePage({ pipeline, params, versions, rejected }: PipelinePageProp
 		<section>
 			<div class="title">
 				<h1>
-					{pipeline.name} <span class="muted">{`${pipeline.project}, version ${pipeline.version}`}</span>
+					{pipeline.name} <span class="soft">{`${pipeline.project}, version ${pipeline.version}`}</span>
 				</h1>
 				{!hasParameters && (
 					<form method="post" action={`/pipelines/${pipeline.id}/trigger`}>
@@ -67,12 +67,12 @@ function PipelinePage({ pipeline, params, versions, rejected }: PipelinePageProp
 			</div>
 			{rejected && <ValidationErrors errors={rejected.errors} />}
 			{hasParameters && (
-				<form method="post" action={`/pipelines/${pipeline.id}/trigger`} class="new-run">
+				<form method="post" action={`/pipelines/${pipeline.id}/trigger`} class="form">
 					<ParameterFields declared={params} given={rejected?.given ?? {}} />
 					<button type="submit">Run</button>
 				</form>
 			)}
-			<pre>{pipeline.yaml}</pre>
+			<pre class="token">{pipeline.yaml}</pre>
 			<h2>Versions</h2>
 			<table>
 				<thead>
@@ -80,7 +80,9 @@ function PipelinePage({ pipeline, params, versions, rejected }: PipelinePageProp
 						<th>Version</th>
 						<th>By</th>
 						<th>Created</th>
-						<th />
+						<th scope="col">
+							<span class="hidden">Action</span>
+						</th>
 					</tr>
 				</thead>
 				<tbody>
@@ -97,7 +99,7 @@ function PipelinePage({ pipeline, params, versions, rejected }: PipelinePageProp
 							</td>
 							<td>
 								{one.actor}
-								{one.restores !== null && <span class="muted">{` restoring ${one.restores}`}</span>}
+								{one.restores !== null && <span class="soft">{` restoring ${one.restores}`}</span>}
 							</td>
 							<td>
 								<Ago at={one.created_at} />

@@ -1,34 +1,59 @@
+import type { ComponentChildren } from "preact";
 import { ApiError, type FieldError } from "../../../schema/wire/errors.ts";
 import { MAX_PROTOCOL_BODY_BYTES } from "../../../schema/wire/limits.ts";
 import { type Project, projectChange, projectRequest } from "../../../schema/wire/projects.ts";
 import { readText, validated } from "../../http/bodies.ts";
-import { pageOf } from "../../http/pages.ts";
-import { idCursor, valuesOf } from "../../http/parameters.ts";
+import { oneOf, valuesOf } from "../../http/parameters.ts";
 import type { RequestContext } from "../../http/route.ts";
 import { undeliveredOf } from "../../notifications/service.ts";
 import { listPipelines, presentPipeline } from "../../pipelines/service.ts";
 import { dispatcherOf } from "../../platform/dispatcher.ts";
 import { presentRunSummary } from "../../record/present.ts";
+import { projectStats } from "../../record/project_stats.ts";
 import { findProject, listProjects } from "../../record/projects.ts";
+import { newestRuns } from "../../record/refs.ts";
 import { requireProject } from "../../record/require.ts";
-import { listRuns } from "../../record/runs.ts";
+import { listRuns } from "../../record/run_lists.ts";
+import { LIST, type ListQuery, Pages, RunFilters, statesOf, withoutEmpty } from "../../runs/pages/run_filters.tsx";
+import { RunList } from "../../runs/pages/run_list.tsx";
+import { waitsOf } from "../../runs/service.ts";
 import { presentSchedule } from "../../schedules/service.ts";
 import { listSecrets } from "../../secrets/service.ts";
+import { TestsView } from "../../test_results/pages/tests_view.tsx";
+import { projectTests } from "../../test_results/service.ts";
 import { backTo } from "../../ui/back_to.ts";
 import { onceConfirmed } from "../../ui/confirm.tsx";
 import { page } from "../../ui/layout.tsx";
 import { listDeliveries, presentDelivery } from "../../webhooks/service.ts";
-import { presentProject } from "../present.ts";
 import { createProject, deleteProject, describeProject, editProject } from "../service.ts";
-import { PROJECT_FIELDS, type ProjectFields, ProjectPage, ProjectsPage } from "./project_pages.tsx";
+import { stripsOf } from "../strips.ts";
+import { DeliveriesView } from "./deliveries_view.tsx";
+import { type FormProps, PROJECT_FIELDS, type ProjectFields } from "./project_form.tsx";
+import {
+	PipelinesView,
+	PROJECT_TABS,
+	ProjectPage,
+	type ProjectTab,
+	RefsView,
+	SecretsView,
+	SettingsView,
+	StatsView,
+} from "./project_page.tsx";
+import { ProjectsPage } from "./projects_page.tsx";
+import { SchedulesView } from "./schedules_view.tsx";
 
 /** The pages of projects and their forms. A rejected form keeps its values. */
 
 type Reader = RequestContext<"user">;
 
-const RUNS_SHOWN = 20;
-const DELIVERIES_SHOWN = 10;
-const UNDELIVERED_SHOWN = 10;
+const DELIVERIES_SHOWN = 50;
+const UNDELIVERED_SHOWN = 20;
+const VIEW = {
+	tab: oneOf(
+		"the view of the project",
+		PROJECT_TABS.map(({ key }) => key),
+	),
+};
 const EMPTY: ProjectFields = { ...blank(), default_branch: "main", status_context: "windlass" };
 
 export function projectsPage(context: Reader): Promise<Response> {
@@ -48,7 +73,8 @@ export async function submitProject(context: Reader): Promise<Response> {
 
 export async function projectPage(context: Reader): Promise<Response> {
 	const project = await describeProject(context, await requireProject(context));
-	return showProject(context, project, fieldsOf(project), null);
+	const { tab } = valuesOf(VIEW, context.url.searchParams);
+	return showProject(context, project, tab ?? "runs", { fields: fieldsOf(project), ...errorsOf(null) });
 }
 
 export async function submitProjectChange(context: Reader): Promise<Response> {
@@ -56,11 +82,11 @@ export async function submitProjectChange(context: Reader): Promise<Response> {
 	const fields = await readFields(request);
 	try {
 		const { name } = await editProject(context, validated(projectChange, settingsOf(fields)));
-		return backTo(`/projects/${name}`);
+		return backTo(`/projects/${name}?tab=settings`);
 	} catch (error) {
 		const found = await findProject(environment.DB, principal.team, params.name ?? "");
 		if (!(error instanceof ApiError) || !found) throw error;
-		return showProject(context, await describeProject(context, found), fields, error);
+		return showProject(context, await describeProject(context, found), "settings", { fields, ...errorsOf(error) }, error.status);
 	}
 }
 
@@ -77,42 +103,97 @@ export async function submitProjectDeletion(context: Reader): Promise<Response> 
 	});
 }
 
-async function showProjects({ environment, principal, baseUrl }: Reader, fields: ProjectFields, error: ApiError | null): Promise<Response> {
-	const projects = (await listProjects(environment.DB, principal.team)).map((one) => presentProject(one, baseUrl));
-	const children = <ProjectsPage projects={projects} form={{ fields, ...errorsOf(error) }} />;
-	return page({ title: "Projects", user: principal.name, children }, error?.status ?? 200);
+async function showProjects(context: Reader, fields: ProjectFields, error: ApiError | null): Promise<Response> {
+	const { environment, principal } = context;
+	const strips = await stripsOf(environment, principal.team, await listProjects(environment.DB, principal.team));
+	const children = <ProjectsPage strips={strips} form={{ fields, ...errorsOf(error) }} />;
+	return page(context, { title: "Projects", section: "projects", children }, error?.status ?? 200);
 }
 
-async function showProject(
-	{ url, environment, principal, baseUrl }: Reader,
-	project: Project,
-	fields: ProjectFields,
-	error: ApiError | null,
-): Promise<Response> {
-	const after = valuesOf({ cursor: idCursor("run") }, url.searchParams).cursor;
-	const [rows, secrets, deliveries, schedules, pipelines, undelivered] = await Promise.all([
-		listRuns(environment.DB, principal.team, { limit: RUNS_SHOWN + 1, after, state: null, project: project.name }),
-		listSecrets(environment.DB, principal.team, project.name),
-		listDeliveries(environment.DB, principal.team, { project: project.name, limit: DELIVERIES_SHOWN, after: null }),
-		dispatcherOf(environment, principal.team).listSchedules(project.name),
-		listPipelines(environment.DB, principal.team, project.name),
-		undeliveredOf({ environment, principal }, project.name, UNDELIVERED_SHOWN),
+async function showProject(context: Reader, project: Project, tab: ProjectTab, form: FormProps, status = 200): Promise<Response> {
+	const children = (
+		<ProjectPage project={project} tab={tab}>
+			{await viewOf(context, project, tab, form)}
+		</ProjectPage>
+	);
+	const follows = tab === "runs" && context.request.method === "GET" ? "everything" : null;
+	return page(context, { title: project.name, section: "projects", follows, children }, status);
+}
+
+async function viewOf(context: Reader, project: Project, tab: ProjectTab, form: FormProps): Promise<ComponentChildren> {
+	const { environment, principal, baseUrl } = context;
+	const { team } = principal;
+	const { name } = project;
+	switch (tab) {
+		case "runs":
+			return runsView(context, name);
+		case "branches":
+		case "pulls": {
+			const rows = await newestRuns(environment.DB, team, name, tab === "pulls" ? "pull_request" : "branch");
+			return <RefsView runs={rows.map((row) => presentRunSummary(row, baseUrl))} what={tab === "pulls" ? "pull requests" : "branches"} />;
+		}
+		case "pipelines": {
+			const rows = await listPipelines(environment.DB, team, name);
+			return <PipelinesView project={name} pipelines={rows.map((row) => presentPipeline(row, baseUrl))} />;
+		}
+		case "schedules":
+			return schedulesView(context, name);
+		case "deliveries": {
+			const [rows, undelivered] = await Promise.all([
+				listDeliveries(environment.DB, team, { project: name, limit: DELIVERIES_SHOWN, after: null }),
+				undeliveredOf(context, name, UNDELIVERED_SHOWN),
+			]);
+			return <DeliveriesView project={project} deliveries={rows.map(presentDelivery)} undelivered={undelivered} />;
+		}
+		case "tests":
+			return <TestsView tests={await projectTests(environment.DB, team, name)} hasProjects={false} />;
+		case "secrets":
+			return <SecretsView project={name} secrets={await listSecrets(environment.DB, team, name)} />;
+		case "settings":
+			return <SettingsView project={project} form={form} />;
+	}
+}
+
+async function runsView({ url, environment, principal, baseUrl }: Reader, project: string) {
+	const { team } = principal;
+	const query: ListQuery = { ...valuesOf(LIST, withoutEmpty(url.searchParams)), project };
+	const { per: limit, cursor: after, state: _, ...filter } = query;
+	const [{ rows, next }, stats] = await Promise.all([
+		listRuns(environment.DB, team, { ...filter, limit, after, states: statesOf(query) }),
+		after === null ? projectStats(environment.DB, team, project, Date.now()) : null,
+	]);
+	const path = `/projects/${project}`;
+	return (
+		<>
+			{stats && <StatsView stats={stats} />}
+			<RunFilters path={path} query={query} projects={null} counts={null} user={principal.name} />
+			{rows.length === 0 ? (
+				<p class="empty">{next === null ? "No runs." : "No run matches these filters so far. Older runs may."}</p>
+			) : (
+				<RunList
+					runs={rows.map((run) => presentRunSummary(run, baseUrl))}
+					waits={await waitsOf(environment, team, rows)}
+					hasProjects={false}
+				/>
+			)}
+			<Pages path={path} query={query} next={next} />
+		</>
+	);
+}
+
+async function schedulesView({ environment, principal, baseUrl }: Reader, project: string) {
+	const [schedules, pipelines] = await Promise.all([
+		dispatcherOf(environment, principal.team).listSchedules(project),
+		listPipelines(environment.DB, principal.team, project),
 	]);
 	const now = Date.now();
-	const runs = pageOf(rows, RUNS_SHOWN, (run) => presentRunSummary(run, baseUrl));
-	const children = (
-		<ProjectPage
+	return (
+		<SchedulesView
 			project={project}
-			runs={runs}
-			secrets={secrets}
-			deliveries={deliveries.map(presentDelivery)}
 			schedules={schedules.map((row) => presentSchedule(row, now))}
 			pipelines={pipelines.map((row) => presentPipeline(row, baseUrl))}
-			undelivered={undelivered}
-			form={{ fields, ...errorsOf(error) }}
 		/>
 	);
-	return page({ title: project.name, user: principal.name, children }, error?.status ?? 200);
 }
 
 async function readFields(request: Request): Promise<ProjectFields> {
@@ -130,8 +211,8 @@ function eachField(value: (key: keyof ProjectFields) => string): ProjectFields {
 	return Object.fromEntries(keys.map((key) => [key, value(key)])) as ProjectFields;
 }
 
-/** Fields with the values yes and no. */
-const FLAGS: ReadonlySet<string> = new Set(["public_badges", "require_pipeline"]);
+/** Fields that are on or off. */
+const FLAGS: ReadonlySet<string> = new Set(PROJECT_FIELDS.flatMap((field) => ("isFlag" in field ? field.key : [])));
 
 /** The settings of a form; an empty field is null. */
 function settingsOf({ name: _, ...fields }: ProjectFields) {

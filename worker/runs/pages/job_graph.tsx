@@ -1,5 +1,8 @@
 import type { Job } from "../../../schema/wire/resources.ts";
+import { shownState } from "../../../schema/wire/state_words.ts";
 import type { JobState } from "../../../schema/wire/states.ts";
+import { Mark, State } from "../../ui/words.tsx";
+import { matrixText } from "./run_jobs.tsx";
 
 /**
  * The job graph of a run: one column per level of needs, an arrow per need. Matrix jobs share a
@@ -7,9 +10,9 @@ import type { JobState } from "../../../schema/wire/states.ts";
  */
 
 const WIDTH = 190;
-const HEIGHT = 40;
-const GAP_X = 56;
-const GAP_Y = 14;
+const HEIGHT = 36;
+const GAP_X = 48;
+const GAP_Y = 12;
 const MAX_DRAWN = 200;
 
 /** A job, or all matrix jobs of one job. */
@@ -29,22 +32,58 @@ interface Place extends Box {
 
 export function JobGraph({ jobs }: { jobs: Job[] }) {
 	const boxes = fold(jobs);
-	if (jobs.length < 2) return null;
 	if (boxes.length > MAX_DRAWN)
-		return <p class="muted">{`The run has ${boxes.length} jobs. Graphs of more than ${MAX_DRAWN} jobs are not shown.`}</p>;
+		return <p class="soft">{`The run has ${boxes.length} jobs. Graphs of more than ${MAX_DRAWN} jobs are not shown.`}</p>;
 	const places = layOut(boxes);
 	const byKey = new Map(places.map((place) => [place.base, place]));
 	const width = Math.max(...places.map(({ x }) => x)) + WIDTH + 6;
 	const height = Math.max(...places.map(({ y }) => y)) + HEIGHT + 6;
 	return (
-		<div class="graph">
-			<svg viewBox={`0 0 ${width} ${height}`} width={width} height={height} role="img" aria-label="The jobs of this run and their needs">
-				{places.flatMap((place) => place.needs.map((need) => <Edge key={`${need} ${place.base}`} from={byKey.get(need)} to={place} />))}
-				{places.map((place) => (
-					<Node key={place.base} {...place} />
-				))}
-			</svg>
-		</div>
+		<>
+			<Legend />
+			<figure class="graph">
+				<svg viewBox={`0 0 ${width} ${height}`} width={width} height={height}>
+					<title>The jobs of this run and their needs</title>
+					{places.flatMap((place) => place.needs.map((need) => <Edge key={`${need} ${place.base}`} from={byKey.get(need)} to={place} />))}
+					{places.map((place) => (
+						<Node key={place.base} {...place} />
+					))}
+				</svg>
+			</figure>
+			<Levels places={places} />
+		</>
+	);
+}
+
+function Legend() {
+	return (
+		<p class="legend">
+			{["succeeded", "failed", "running", "queued", "waiting", "skipped"].map((state) => (
+				<State key={state} state={state} />
+			))}
+		</p>
+	);
+}
+
+/** The same graph for narrow screens: the jobs of each level, and what they need. */
+function Levels({ places }: { places: readonly Place[] }) {
+	const levels = [...Map.groupBy(places, ({ x }) => x)].sort(([a], [b]) => a - b);
+	return (
+		<ol class="levels">
+			{levels.map(([x, level], index) => (
+				<li key={x}>
+					<span class="soft small">{`Level ${index + 1}`}</span>
+					{level.map((place) => (
+						<a key={place.base} class="row" href={targetOf(place)}>
+							<Mark state={place.state} isAlone />
+							<span class="grow cut">{place.name}</span>
+							{place.jobs.length > 1 && <span class="soft">{matrixText(place.jobs)}</span>}
+							{place.needs.length > 0 && <span class="soft small cut">{`needs ${place.needs.join(", ")}`}</span>}
+						</a>
+					))}
+				</li>
+			))}
+		</ol>
 	);
 }
 
@@ -82,22 +121,30 @@ function Edge({ from, to }: { from: Place | undefined; to: Place }) {
 	return <path class="edge" d={`M${x1} ${y1} C${middle} ${y1} ${middle} ${y2} ${x2} ${y2}`} />;
 }
 
-function Node({ name, state, jobs, x, y }: Place) {
+function targetOf({ jobs }: Box): string {
+	return jobs.length > 1 ? `#m-${jobs[0]?.id}` : `/jobs/${jobs[0]?.id}`;
+}
+
+function Node(place: Place) {
+	const { name, state, jobs, x, y } = place;
 	const label = name.length > 20 ? `${name.slice(0, 19)}…` : name;
 	const done = jobs.filter((job) => job.finished_at !== null).length;
 	const isFolded = jobs.length > 1;
-	const target = isFolded ? `#job-${jobs[0]?.id}` : `/jobs/${jobs[0]?.id}`;
+	const { mark, tone, word } = shownState(state);
+	const isAllowed = tone === "bad" && jobs.every((job) => job.allow_failure);
 	return (
-		<a href={target} class={`node ${state}${jobs.every((job) => job.allow_failure) ? " allowed" : ""}`}>
-			<title>{isFolded ? `${name}: ${done} of ${jobs.length} matrix jobs have ended` : `${name}: ${state}`}</title>
+		<a href={targetOf(place)} class={`node ${isAllowed ? "wait" : tone} ${state}`}>
+			<title>{isFolded ? `${name}: ${matrixText(jobs)}` : `${name}: ${word}`}</title>
 			{isFolded && <rect x={x + 4} y={y + 4} width={WIDTH} height={HEIGHT} rx="8" />}
 			<rect x={x} y={y} width={WIDTH} height={HEIGHT} rx="8" />
-			<circle cx={x + 18} cy={y + HEIGHT / 2} r="6" />
-			<text x={x + 34} y={y + HEIGHT / 2 + 5}>
+			<text class="mark" x={x + 12} y={y + HEIGHT / 2 + 5}>
+				{mark}
+			</text>
+			<text x={x + 32} y={y + HEIGHT / 2 + 5}>
 				{label}
 			</text>
 			{isFolded && (
-				<text class="count" x={x + WIDTH - 12} y={y + HEIGHT / 2 + 5} text-anchor="end">
+				<text class="count" x={x + WIDTH - 10} y={y + HEIGHT / 2 + 5} text-anchor="end">
 					{`${done}/${jobs.length}`}
 				</text>
 			)}

@@ -22,12 +22,12 @@ import { NewRunPage } from "./new_run_page.tsx";
 
 type Reader = RequestContext<"user">;
 
-export function newRunPage({ principal }: Reader): Response {
-	return formPage(principal.name, { pipeline: "", params: null, given: {}, error: null });
+export function newRunPage(context: Reader): Promise<Response> {
+	return formPage(context, { pipeline: "", params: null, given: {}, error: null });
 }
 
 export async function submitNewRun(context: Reader): Promise<Response> {
-	const { request, principal } = context;
+	const { request } = context;
 	const form = new URLSearchParams(await readText(request, MAX_PIPELINE_BYTES));
 	const pipeline = (form.get("pipeline") ?? "").replaceAll("\r\n", "\n");
 	const given = givenIn(form);
@@ -36,13 +36,13 @@ export async function submitNewRun(context: Reader): Promise<Response> {
 		const checked = await withTurn(checkingPipelineWith(pipeline, { params: filledIn(given) }), pipeline.length);
 		params = checked.parameters;
 		const isReady = form.get("ready") === "yes" || Object.keys(params).length === 0;
-		if (!isReady) return formPage(principal.name, { pipeline, params, given, error: null });
+		if (!isReady) return formPage(context, { pipeline, params, given, error: null });
 		const { pipeline: resolved, project } = await withTurn(checked.resolving({}), pipeline.length);
 		const runId = await submit(context, resolved, project);
 		return new Response(null, { status: 303, headers: { Location: `/runs/${runId}` } });
 	} catch (error) {
 		if (!(error instanceof ApiError)) throw error;
-		return formPage(principal.name, { pipeline, params, given, error });
+		return formPage(context, { pipeline, params, given, error });
 	}
 }
 
@@ -68,8 +68,12 @@ interface FormState {
 	error: ApiError | null;
 }
 
-function formPage(user: string, { error, ...state }: FormState): Response {
+function formPage(context: Reader, { error, ...state }: FormState): Promise<Response> {
 	const errors = error ? validationErrorsIn(error) : [];
 	const message = error && errors.length === 0 ? error.message : null;
-	return page({ title: "New run", user, children: <NewRunPage {...state} errors={errors} message={message} /> }, error?.status ?? 200);
+	return page(
+		context,
+		{ title: "New run", section: "runs", children: <NewRunPage {...state} errors={errors} message={message} /> },
+		error?.status ?? 200,
+	);
 }

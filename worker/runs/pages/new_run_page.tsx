@@ -23,7 +23,7 @@ export function NewRunPage({ pipeline, params, given, errors, message }: NewRunP
 			<h1>New run</h1>
 			{message && <p class="reason">{message}</p>}
 			<ValidationErrors errors={errors} />
-			<form method="post" action="/new" class="new-run">
+			<form method="post" action="/new" class="form">
 				<label>
 					Pipeline
 					<textarea name="pipeline" rows={params ? 6 : 18} spellcheck={false}>
@@ -32,7 +32,9 @@ export function NewRunPage({ pipeline, params, given, errors, message }: NewRunP
 				</label>
 				{params && <ParameterFields declared={params} given={given} />}
 				{params && <input type="hidden" name="ready" value="yes" />}
-				<button type="submit">{params ? "Run" : "Next"}</button>
+				<button type="submit" class="main">
+					{params ? "Run" : "Next"}
+				</button>
 			</form>
 		</section>
 	);

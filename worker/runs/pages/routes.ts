@@ -1,11 +1,13 @@
 import { pageRoute } from "../../http/route.ts";
+import { livePageRoute } from "../../ui/live.ts";
 import { cancelRun, deleteRun, rerun, rerunFailed, rerunJob } from "./actions.ts";
 import { newRunPage, submitNewRun } from "./new_run.tsx";
-import { runPage, runsPage } from "./pages.tsx";
+import { runPage } from "./run.tsx";
+import { runsPage } from "./runs.tsx";
 
 export const runsPages = [
-	pageRoute({ method: "GET", path: "/", allow: ["user"], handle: runsPage }),
-	pageRoute({ method: "GET", path: "/runs/:id", allow: ["user"], handle: runPage }),
+	livePageRoute({ path: "/", handle: runsPage }),
+	livePageRoute({ path: "/runs/:id", handle: runPage }),
 	pageRoute({ method: "POST", path: "/runs/:id/cancel", allow: ["user"], handle: cancelRun }),
 	pageRoute({ method: "POST", path: "/runs/:id/delete", allow: ["user"], handle: deleteRun }),
 	pageRoute({ method: "POST", path: "/runs/:id/rerun", allow: ["user"], handle: rerun }),

@@ -1,202 +1,245 @@
+import type { ComponentChildren } from "preact";
 import { formatDuration } from "../../../schema/wire/duration.ts";
-import type { Job, Run, RunSummary, RunTests } from "../../../schema/wire/resources.ts";
+import type { Run, RunSummary, TestTotals } from "../../../schema/wire/resources.ts";
+import { shownState } from "../../../schema/wire/state_words.ts";
 import { isTerminal } from "../../../schema/wire/states.ts";
-import { awaitsApproval, JobApproval, RunApproval } from "../../approvals/pages/approval.tsx";
-import { TestResults } from "../../test_results/pages/test_results.tsx";
-import { Ago, CancelButton, State, Took } from "../../ui/words.tsx";
-import { JobGraph } from "./job_graph.tsx";
-import { RunTimeline } from "./run_timeline.tsx";
-import { RunTable, Source } from "./runs_page.tsx";
-import type { Move } from "./timeline_bars.ts";
+import { Part } from "../../ui/parts.ts";
+import { Ago, CancelButton, Left, Mark, Meter, Took } from "../../ui/words.tsx";
+import { RunJobs } from "./run_jobs.tsx";
+import { authorOf, endedIn, subjectOf } from "./run_list.tsx";
+
+/** The views of a run, in their order. */
+export const RUN_TABS = ["overview", "graph", "timeline", "tests", "artifacts", "compare"] as const;
+type RunTab = (typeof RUN_TABS)[number];
 
 interface RunPageProps {
 	run: Run;
-	/** The usual duration of successful runs of this pipeline, in milliseconds; null if unknown. */
+	/** The usual durations in milliseconds: of the run, and of its jobs by name. */
 	usualMs: number | null;
-	/** When its jobs were queued and offered, by job. */
-	moves: ReadonlyMap<string, readonly Move[]>;
-	/** Why its queued jobs wait, by job. */
+	usualJobsMs: ReadonlyMap<string, number>;
+	/** What its queued jobs wait for, by job. */
 	waits: Readonly<Record<string, string>>;
-	/** The summaries of its jobs, as HTML. */
-	summaries: { job: Job; html: string }[];
-	tests: RunTests | null;
-	/** The number of failed tests to skip. */
-	failedFrom: number;
+	/** Whether no agent can take what the run waits for. */
+	isStuck: boolean;
+	/** The newest earlier run of the branch that has ended. */
+	previous: RunSummary | null;
 	/** Reruns of this run. */
-	reruns: RunSummary[];
-	/** For a discovery run: the runs that it created. */
-	discovered: RunSummary[];
+	reruns: readonly RunSummary[];
+	tests: TestTotals | null;
+	artifacts: number;
 	/** Whether its pipeline has notifications. */
 	hasNotifications: boolean;
+	tab: RunTab;
+	/** The view that `tab` names. */
+	children: ComponentChildren;
 }
 
-/** A run: its state, its job graph, its timeline, summaries, tests, and each job. */
-export function RunPage({ run, usualMs, moves, waits, summaries, tests, failedFrom, reruns, discovered, hasNotifications }: RunPageProps) {
-	const waitingJobs = run.jobs.filter(awaitsApproval);
+/** A run: its state, its jobs, and beside them one of its views. */
+export function RunPage(props: RunPageProps) {
+	const { run, usualJobsMs, waits, tab, children } = props;
 	return (
-		<section id="run" data-refresh>
-			<div class="title">
-				<h1>
-					{run.pipeline} <span class="muted">{`${run.project} #${run.number}`}</span>
-				</h1>
-				<CancelButton action={`/runs/${run.id}/cancel`} what="run" state={run.state} />
-				{isTerminal(run.state) && <EndedActions run={run} hasNotifications={hasNotifications} />}
-			</div>
-			<p class="facts">
-				<State state={run.state} />
-				{run.started_at !== null && (
-					<span>
-						<Took from={run.started_at} to={run.finished_at} />
-						<Left run={run} usualMs={usualMs} />
-					</span>
+		<section id="run">
+			<RunHead {...props} />
+			<div class={run.jobs.length === 0 ? "" : "two"}>
+				{run.jobs.length > 0 && (
+					<Part id="jobs">
+						<RunJobs jobs={run.jobs} waits={waits} usualMs={usualJobsMs} />
+					</Part>
 				)}
-				{run.warnings > 0 && <span class="state errored">{`${run.warnings} allowed to fail`}</span>}
-				<span>
-					submitted <Ago at={run.created_at} /> by {run.trigger.actor}
-				</span>
-				{run.source && <Source run={run} />}
-				{run.pull_request !== null && <span>{`pull request #${run.pull_request}`}</span>}
-				{run.file && <code>{run.file}</code>}
-				{run.discovered_by && <a href={`/runs/${run.discovered_by}`}>its discovery run</a>}
-				{run.rerun_of && <a href={`/runs/${run.rerun_of}`}>rerun of an earlier run</a>}
-				{reruns.map((again) => (
-					<a key={again.id} href={`/runs/${again.id}`}>{`rerun as #${again.number}`}</a>
-				))}
-			</p>
-			<Parameters run={run} />
-			{run.reason && <p class="reason">{run.reason.text}</p>}
-			<RunApproval run={run} />
-			{run.kind !== "pipeline" && <DiscoveredRuns run={run} discovered={discovered} />}
-			{waitingJobs.map((job) => (
-				<div key={job.id} class="reason approval-call">
-					<a href={`/jobs/${job.id}`}>
-						<strong>{job.name}</strong>
-					</a>{" "}
-					{job.reason?.text}
-					<JobApproval job={job} />
+				<div class="view">
+					<Tabs {...props} />
+					<Part id={`tab-${tab}`}>{children}</Part>
 				</div>
-			))}
-			<JobGraph jobs={run.jobs} />
-			<RunTimeline run={run} moves={moves} />
-			{tests && <TestResults run={run} tests={tests} from={failedFrom} />}
-			{summaries.map(({ job, html }) => (
-				<article key={job.id} class="summary">
-					<h2>{job.name}</h2>
-					<div dangerouslySetInnerHTML={{ __html: html }} />
-				</article>
-			))}
-			{run.jobs.length > 0 && <JobTable jobs={run.jobs} waits={waits} />}
+			</div>
 		</section>
 	);
 }
 
-/** Each job with its state, its agent and its duration. */
-function JobTable({ jobs, waits }: { jobs: Job[]; waits: RunPageProps["waits"] }) {
+function RunHead({ run, usualMs, isStuck, previous, reruns, hasNotifications }: RunPageProps) {
+	const state = isStuck ? "stuck" : run.state;
+	const { word, tone } = shownState(state);
 	return (
-		<table>
-			<thead>
-				<tr>
-					<th>Job</th>
-					<th>State</th>
-					<th>Agent</th>
-					<th>Took</th>
-				</tr>
-			</thead>
-			<tbody>
-				{jobs.map((job) => (
-					<tr key={job.id} id={`job-${job.id}`}>
-						<td>
-							<a href={`/jobs/${job.id}`}>
-								<strong>{job.name}</strong>
-							</a>
-							{job.needs.length > 0 && <div class="muted small">needs {job.needs.join(", ")}</div>}
-						</td>
-						<td>
-							<State state={job.state} />
-							{job.allow_failure && <span class="muted small"> may fail</span>}
-							{job.reason && <div class="muted small">{job.reason.text}</div>}
-							{waits[job.id] && <div class="muted small">{waits[job.id]}</div>}
-						</td>
-						<td>
-							{job.attempts.at(-1)?.agent.name ?? "–"}
-							{job.attempt > 1 && <span class="muted"> attempt {job.attempt}</span>}
-						</td>
-						<td>
-							<Took from={job.started_at} to={job.finished_at} />
-						</td>
-					</tr>
+		<Part id="run-head" as="div">
+			<nav class="crumbs" aria-label="Breadcrumb">
+				<a href={`/projects/${run.project}`}>{run.project}</a> ›{" "}
+				{run.branch !== null && (
+					<>
+						<a href={`/?${new URLSearchParams({ project: run.project, branch: run.branch })}`}>{run.branch}</a> ›{" "}
+					</>
+				)}
+				{`#${run.number}`}
+			</nav>
+			<div class="title">
+				<h1 data-state={state}>
+					<span class={tone}>
+						<Mark state={state} />
+					</span>{" "}
+					{run.pipeline} {`#${run.number} `}
+					<span class={tone}>{word}</span>{" "}
+					<span class="soft">
+						{run.finished_at !== null && run.started_at !== null && "after "}
+						{run.started_at !== null && <Took from={run.started_at} to={run.finished_at} />}
+					</span>
+				</h1>
+				<Actions run={run} previous={previous} hasNotifications={hasNotifications} />
+			</div>
+			<p class="soft">
+				{run.commit && (
+					<>
+						<code>{run.commit.sha.slice(0, 8)}</code>{" "}
+					</>
+				)}
+				{subjectOf(run)} {`${originOf(run)} `}
+				<Ago at={run.created_at} />
+				{waitedText(run)}
+				{run.started_at !== null && run.finished_at === null && usualMs !== null && (
+					<>
+						{" · "}
+						<Left from={run.started_at} usualMs={usualMs} />
+					</>
+				)}
+				{run.warnings > 0 && <span class="wait">{` · ${run.warnings} allowed to fail`}</span>}
+				{run.rerun_of && (
+					<>
+						{" · "}
+						<a href={`/runs/${run.rerun_of}`}>rerun of an earlier run</a>
+					</>
+				)}
+				{run.discovered_by && (
+					<>
+						{" · "}
+						<a href={`/runs/${run.discovered_by}`}>its discovery run</a>
+					</>
+				)}
+				{reruns.map((again) => (
+					<>
+						{" · "}
+						<a key={again.id} href={`/runs/${again.id}`}>{`rerun as #${again.number}`}</a>
+					</>
 				))}
-			</tbody>
-		</table>
+			</p>
+			{run.finished_at === null && <Meter from={run.started_at} to={null} usualMs={usualMs} state={run.state} />}
+			<RunReason run={run} />
+		</Part>
 	);
 }
 
-/**
- * The result of a discovery job: the created runs, and the files that do not run, with the reason.
- */
-function DiscoveredRuns({ run, discovered }: { run: Run; discovered: RunSummary[] }) {
-	const left = Object.entries(run.jobs[0]?.outputs ?? {}).filter(([, text]) => !text.startsWith("run_"));
-	if (discovered.length === 0 && left.length === 0) return null;
-	return (
-		<>
-			<h2>Discovered runs</h2>
-			{discovered.length > 0 && <RunTable runs={discovered} />}
-			<ul class="muted">
-				{left.map(([file, why]) => (
-					<li key={file}>
-						<code>{file}</code> {why}
-					</li>
-				))}
-			</ul>
-		</>
-	);
+/** A run without jobs, or that waits, says why. */
+function RunReason({ run }: { run: Run }) {
+	if (!run.reason) return null;
+	const isBad = shownState(run.state).tone === "bad";
+	if (isBad && run.jobs.some(({ state }) => shownState(state).tone === "bad")) return null;
+	return <p class={`reason${isBad ? " bad" : ""}`}>{run.reason.text}</p>;
 }
 
-function EndedActions({ run, hasNotifications }: { run: Run; hasNotifications: boolean }) {
-	const hasMore = run.jobs.some((job) => job.state !== "succeeded");
+const BY_EVENT: Record<string, string> = {
+	push: "pushed by",
+	tag: "tagged by",
+	pull_request: "proposed by",
+	merge_group: "merged by",
+	schedule: "scheduled by",
+	manual: "started by",
+	api: "submitted by",
+};
+
+function originOf(run: Run): string {
+	const by = BY_EVENT[run.trigger.kind] ?? `${run.trigger.kind} by`;
+	const author = authorOf(run);
+	const who = author !== "" && author !== run.trigger.actor ? `${author}, ${by} ${run.trigger.actor}` : `${by} ${run.trigger.actor}`;
+	const request = run.pull_request === null ? "" : `pull request #${run.pull_request} `;
+	return `· ${request}${who}`;
+}
+
+const NOTABLE_WAIT_MS = 2_000;
+
+/** How long the first job waited for an agent, if it was noticeable. */
+function waitedText(run: Run): string {
+	const waits = run.jobs.flatMap(({ queued_at, started_at }) =>
+		queued_at && started_at ? Date.parse(started_at) - Date.parse(queued_at) : [],
+	);
+	const longest = Math.max(0, ...waits);
+	return longest < NOTABLE_WAIT_MS ? "" : ` · waited ${formatDuration(longest)} for an agent`;
+}
+
+function Actions({ run, previous, hasNotifications }: Pick<RunPageProps, "run" | "previous" | "hasNotifications">) {
+	const isEnded = isTerminal(run.state);
+	const hasFailed = run.jobs.some((job) => job.state !== "succeeded");
 	return (
-		<div class="actions">
-			<form method="post" action={`/runs/${run.id}/rerun`}>
-				<button type="submit">Rerun</button>
-			</form>
-			{hasMore && (
-				<form method="post" action={`/runs/${run.id}/rerun-failed`}>
-					<button type="submit">Rerun failed</button>
-				</form>
+		<div class="row">
+			<CancelButton action={`/runs/${run.id}/cancel`} what="run" state={run.state} />
+			{isEnded && hasFailed && <Action path={`/runs/${run.id}/rerun-failed`} label="Rerun failed" />}
+			{isEnded && <Action path={`/runs/${run.id}/rerun`} label="Rerun" title="All jobs, in a new run" />}
+			{previous && (
+				<a class="button" href={`/runs/${run.id}?tab=compare&with=${previous.id}`} title={endedIn(previous)}>
+					{`Compare with #${previous.number} `}
+					<Mark state={previous.state} isAlone />
+				</a>
 			)}
-			{hasNotifications && (
-				<form method="post" action={`/runs/${run.id}/notify`}>
-					<button type="submit" class="quiet" title="Send all notifications of this pipeline again, marked as a test">
-						Test notifications
-					</button>
-				</form>
-			)}
-			<form method="post" action={`/runs/${run.id}/delete`}>
-				<button type="submit" class="quiet" title="Delete the run, its logs and its artifacts">
-					Delete run
+			{!isEnded && (
+				<button type="button" id="notify" hidden title="A notification of your browser when the state changes">
+					Notify me
 				</button>
-			</form>
+			)}
+			{isEnded && (
+				<details class="menu">
+					<summary aria-label="More actions">⋯</summary>
+					<div>
+						{hasNotifications && (
+							<Action
+								path={`/runs/${run.id}/notify`}
+								label="Test notifications"
+								title="Send all notifications of this pipeline again, marked as a test"
+							/>
+						)}
+						<Action path={`/runs/${run.id}/delete`} label="Delete run" title="Delete the run, its logs and its artifacts" isDanger />
+					</div>
+				</details>
+			)}
 		</div>
 	);
 }
 
-/** How long a running run will still take, if it takes the usual time. */
-function Left({ run, usualMs }: { run: Run; usualMs: number | null }) {
-	if (run.started_at === null || run.finished_at !== null || usualMs === null) return null;
-	const left = usualMs - (Date.now() - Date.parse(run.started_at));
-	return <span class="muted">{left > 0 ? ` · about ${formatDuration(left)} left` : ` · usually takes ${formatDuration(usualMs)}`}</span>;
+function Action({ path, label, title, isDanger = false }: { path: string; label: string; title?: string; isDanger?: boolean }) {
+	return (
+		<form method="post" action={path}>
+			<button type="submit" class={isDanger ? "danger" : undefined} title={title}>
+				{label}
+			</button>
+		</form>
+	);
 }
 
-function Parameters({ run }: { run: Run }) {
-	const entries = Object.entries(run.params);
-	if (entries.length === 0) return null;
+function Tabs({ run, tab, tests, artifacts }: RunPageProps) {
+	const labels: Record<RunTab, ComponentChildren> = {
+		overview: "Overview",
+		graph: "Graph",
+		timeline: "Timeline",
+		tests: tests && (
+			<>
+				{`Tests ${tests.passed} `}
+				<span class="ok">✓</span>
+				{tests.failed > 0 && (
+					<>
+						{` ${tests.failed} `}
+						<span class="bad">✗</span>
+					</>
+				)}
+			</>
+		),
+		artifacts: artifacts > 0 ? `Artifacts ${artifacts}` : null,
+		compare: "Compare",
+	};
 	return (
-		<p class="facts params">
-			{entries.map(([name, value]) => (
-				<span key={name}>
-					<span class="muted">{name}</span> <code>{String(value)}</code>
-				</span>
+		<Part id="tabs" as="nav" class="tabs" aria-label="Views of the run">
+			{RUN_TABS.filter((one) => labels[one] !== null || one === tab).map((one) => (
+				<a
+					key={one}
+					href={one === "overview" ? `/runs/${run.id}` : `/runs/${run.id}?tab=${one}`}
+					aria-current={one === tab ? "page" : undefined}
+				>
+					{labels[one] ?? one}
+				</a>
 			))}
-		</p>
+		</Part>
 	);
 }

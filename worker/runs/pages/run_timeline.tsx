@@ -1,5 +1,7 @@
 import { formatDuration } from "../../../schema/wire/duration.ts";
 import type { Job, Run } from "../../../schema/wire/resources.ts";
+import { shownState } from "../../../schema/wire/state_words.ts";
+import { counted, Took } from "../../ui/words.tsx";
 import { type Bar, barsOf, type Move } from "./timeline_bars.ts";
 
 /**
@@ -7,11 +9,15 @@ import { type Bar, barsOf, type Move } from "./timeline_bars.ts";
  */
 
 const WIDTH = 1000;
-const LABEL = 190;
-const ROW = 22;
 const BAR = 12;
-const MAX_ROWS = 100;
-const TICKS = 5;
+const MAX_ROWS = 200;
+const LEGEND = [
+	["queued", "waited for an agent"],
+	["offered", "starting"],
+	["ok", "succeeded"],
+	["bad", "failed"],
+	["run", "running"],
+] as const;
 
 interface TimelineProps {
 	run: Run;
@@ -25,65 +31,64 @@ type Scale = (at: number) => number;
 export function RunTimeline({ run, moves }: TimelineProps) {
 	const begun = run.jobs.filter((job) => job.started_at !== null || job.queued_at !== null);
 	const jobs = begun.slice(0, MAX_ROWS);
-	if (jobs.length === 0) return null;
+	if (jobs.length === 0) return <p class="empty">No job has begun.</p>;
 	const now = Date.now();
 	const from = Date.parse(run.created_at);
 	const span = Math.max(1, (run.finished_at === null ? now : Date.parse(run.finished_at)) - from);
-	const scale: Scale = (at) => LABEL + ((WIDTH - LABEL) * Math.min(span, Math.max(0, at - from))) / span;
-	const height = jobs.length * ROW + 24;
+	const scale: Scale = (at) => Math.round((WIDTH * Math.min(span, Math.max(0, at - from))) / span);
 	return (
-		<details class="timeline" open={jobs.length > 1}>
-			<summary>Timeline</summary>
-			<svg viewBox={`0 0 ${WIDTH} ${height}`} role="img" aria-label="When each job waited and ran">
-				{Array.from({ length: TICKS }, (_, index) => {
-					const x = LABEL + ((WIDTH - LABEL) * index) / (TICKS - 1);
-					return (
-						<g key={index} class="tick">
-							<line x1={x} x2={x} y1={0} y2={height - 18} />
-							<text x={x} y={height - 4} text-anchor={index === 0 ? "start" : index === TICKS - 1 ? "end" : "middle"}>
-								{formatDuration((span * index) / (TICKS - 1))}
-							</text>
-						</g>
-					);
-				})}
-				{jobs.map((job, index) => (
-					<Row key={job.id} job={job} bars={barsOf(job, moves.get(job.id) ?? [], now)} y={index * ROW} scale={scale} />
+		<>
+			<p class="legend">
+				{LEGEND.map(([kind, text]) => (
+					<span key={kind}>
+						<svg class={`timeline ${kind}`} viewBox="0 0 10 10" aria-hidden="true">
+							<rect class={kind} width="10" height="10" rx="2" />
+						</svg>{" "}
+						{text}
+					</span>
 				))}
-			</svg>
-			{begun.length > jobs.length && <p class="muted small">{`and ${begun.length - jobs.length} more jobs`}</p>}
-		</details>
+				<span>{`the whole width is ${formatDuration(span)}`}</span>
+			</p>
+			<ol class="timeline">
+				{jobs.map((job) => (
+					<li key={job.id}>
+						<a class="cut" href={`/jobs/${job.id}`} title={job.name}>
+							{job.name}
+						</a>
+						<Bars job={job} bars={barsOf(job, moves.get(job.id) ?? [], now)} scale={scale} />
+						<span class="right">
+							<Took from={job.started_at} to={job.finished_at} />
+						</span>
+					</li>
+				))}
+			</ol>
+			{begun.length > jobs.length && <p class="soft small">{`and ${counted(begun.length - jobs.length, "more job")}`}</p>}
+		</>
 	);
 }
 
-function Row({ job, bars, y, scale }: { job: Job; bars: readonly Bar[]; y: number; scale: Scale }) {
-	const top = y + (ROW - BAR) / 2;
-	const name = job.name.length > 24 ? `${job.name.slice(0, 23)}…` : job.name;
+function Bars({ job, bars, scale }: { job: Job; bars: readonly Bar[]; scale: Scale }) {
+	const label = bars.map((bar) => titleOf(job, bar)).join("; ");
 	return (
-		<g>
-			<a href={`/jobs/${job.id}`}>
-				<text x={0} y={y + ROW / 2 + 5}>
-					{name}
-				</text>
-			</a>
+		<svg viewBox={`0 0 ${WIDTH} ${BAR + 2}`} preserveAspectRatio="none" role="img" aria-label={label}>
 			{bars.map((bar, index) => (
-				<g key={index}>
-					<rect
-						class={bar.kind === "ran" ? `ran ${bar.attempt.state}` : bar.kind}
-						x={scale(bar.from)}
-						y={top}
-						width={Math.max(1.5, scale(bar.to) - scale(bar.from))}
-						height={BAR}
-					>
-						<title>{titleOf(job, bar)}</title>
-					</rect>
-					{bar.kind === "ran" && <Steps job={job} bar={bar} y={top + BAR - 3} scale={scale} />}
-				</g>
+				<rect
+					key={index}
+					class={bar.kind === "ran" ? shownState(bar.attempt.state).tone : bar.kind}
+					x={scale(bar.from)}
+					y={1}
+					width={Math.max(2, scale(bar.to) - scale(bar.from))}
+					height={BAR}
+				>
+					<title>{titleOf(job, bar)}</title>
+				</rect>
 			))}
-		</g>
+			{bars.map((bar, index) => bar.kind === "ran" && <Steps key={index} job={job} bar={bar} scale={scale} />)}
+		</svg>
 	);
 }
 
-function Steps({ job, bar, y, scale }: { job: Job; bar: Extract<Bar, { kind: "ran" }>; y: number; scale: Scale }) {
+function Steps({ job, bar, scale }: { job: Job; bar: Extract<Bar, { kind: "ran" }>; scale: Scale }) {
 	return (
 		<>
 			{bar.attempt.steps.map((step, index) => {
@@ -91,8 +96,8 @@ function Steps({ job, bar, y, scale }: { job: Job; bar: Extract<Bar, { kind: "ra
 				const from = scale(Date.parse(step.started_at));
 				const to = scale(step.finished_at === null ? bar.to : Date.parse(step.finished_at));
 				return (
-					<rect key={index} class="step" x={from} y={y} width={Math.max(1, to - from - 1)} height={3}>
-						<title>{`${job.name} › ${step.name}: ${step.state}`}</title>
+					<rect key={index} class="step" x={from} y={BAR - 2} width={Math.max(1, to - from - 1)} height={3}>
+						<title>{`${job.name} › ${step.name}: ${shownState(step.state).word}`}</title>
 					</rect>
 				);
 			})}
@@ -110,6 +115,6 @@ function titleOf(job: Job, bar: Bar): string {
 		case "offered":
 			return `${job.name}: offered to an agent, ${took}`;
 		case "ran":
-			return `${job.name}, attempt ${bar.attempt.number}: ${bar.attempt.state}, ${took}`;
+			return `${job.name}, attempt ${bar.attempt.number}: ${shownState(bar.attempt.state).word}, ${took}`;
 	}
 }

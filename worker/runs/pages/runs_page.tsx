@@ -1,34 +1,54 @@
-import type { Page, QueueState, RunSummary } from "../../../schema/wire/resources.ts";
-import { Ago, State, Took } from "../../ui/words.tsx";
+import type { QueueState, RunSummary } from "../../../schema/wire/resources.ts";
+import type { RunState } from "../../../schema/wire/states.ts";
+import { ProjectStrips } from "../../projects/pages/project_strips.tsx";
+import type { ProjectStrip } from "../../projects/service.ts";
+import type { RunWait } from "../../queue/core/runs/explain.ts";
+import { hasFilters, type ListQuery, Pages, RunFilters } from "./run_filters.tsx";
+import { RunList } from "./run_list.tsx";
 
-/** The front page: all runs, newest first, and whether the queue is paused. */
-export function RunsPage({ runs, queue }: { runs: Page<RunSummary>; queue: QueueState }) {
+interface RunsPageProps {
+	/** Empty on later pages and in filtered lists. */
+	strips: readonly ProjectStrip[];
+	projects: readonly string[];
+	runs: readonly RunSummary[];
+	next: string | null;
+	waits: Readonly<Record<string, RunWait>>;
+	counts: Readonly<Record<RunState, number>>;
+	query: ListQuery;
+	queue: QueueState;
+	user: string;
+}
+
+/** The front page: the state of each default branch, and below it the runs. */
+export function RunsPage({ strips, projects, runs, next, waits, counts, query, queue, user }: RunsPageProps) {
 	return (
-		<section id="runs" data-refresh>
-			<div class="title">
-				<h1>Runs</h1>
-				<form method="post" action={queue.paused ? "/queue/resume" : "/queue/pause"}>
-					<button type="submit" class={queue.paused ? "" : "quiet"}>
-						{queue.paused ? "Resume the queue" : "Pause the queue"}
-					</button>
-				</form>
-			</div>
+		<>
+			<h1 class="hidden">Runs</h1>
 			{queue.paused && (
 				<p class="reason">
-					{`The queue is paused by ${queue.paused_by}${queue.reason ? `: ${queue.reason}` : ""}. Running jobs continue. Queued jobs wait.`}
+					{`The queue is paused by ${queue.paused_by}${queue.reason ? `: ${queue.reason}` : ""}. Running jobs continue. Queued jobs wait. `}
+					<a href="/queue">Resume it</a>
 				</p>
 			)}
-			{runs.items.length === 0 ? <FirstRun /> : <RunTable runs={runs.items} />}
-			{runs.next_cursor !== null && (
-				<p>
-					<a href={`/?cursor=${runs.next_cursor}`}>Older runs →</a>
-				</p>
-			)}
-		</section>
+			{strips.length > 0 && <ProjectStrips strips={strips} total={projects.length} />}
+			<h2>Runs</h2>
+			<RunFilters path="/" query={query} projects={projects} counts={counts} user={user} />
+			{runs.length === 0 ? <NoRuns query={query} next={next} /> : <RunList runs={runs} waits={waits} />}
+			<Pages path="/" query={query} next={next} />
+		</>
 	);
 }
 
-function FirstRun() {
+function NoRuns({ query, next }: { query: ListQuery; next: string | null }) {
+	const isFiltered = query.cursor !== null || hasFilters(query);
+	if (isFiltered) {
+		return (
+			<p class="empty">
+				{next === null ? "No run matches these filters." : "No run matches these filters so far. Older runs may."}{" "}
+				<a href="/">Show all runs</a>
+			</p>
+		);
+	}
 	return (
 		<div class="empty">
 			<p>
@@ -36,65 +56,5 @@ function FirstRun() {
 			</p>
 			<pre>windlass run --no-source -- echo hello</pre>
 		</div>
-	);
-}
-
-/** Runs as a table. */
-export function RunTable({ runs }: { runs: RunSummary[] }) {
-	return (
-		<table>
-			<thead>
-				<tr>
-					<th>Run</th>
-					<th>State</th>
-					<th>Source</th>
-					<th>Started</th>
-					<th>Took</th>
-				</tr>
-			</thead>
-			<tbody>
-				{runs.map((run) => (
-					<tr key={run.id}>
-						<td>
-							<a href={`/runs/${run.id}`}>
-								<strong>{run.pipeline}</strong> <span class="muted">{`${run.project} #${run.number}`}</span>
-							</a>
-						</td>
-						<td>
-							<State state={run.state} />
-							{run.reason && <div class="muted small lines">{run.reason.text}</div>}
-						</td>
-						<td>
-							<Source run={run} />
-						</td>
-						<td>
-							<Ago at={run.created_at} />
-						</td>
-						<td>
-							<Took from={run.started_at} to={run.finished_at} />
-						</td>
-					</tr>
-				))}
-			</tbody>
-		</table>
-	);
-}
-
-/** The source of a run: branch or tag, commit, and the first line of its message. */
-export function Source({ run }: { run: RunSummary }) {
-	if (!run.source) return <span class="muted">–</span>;
-	if ("upload" in run.source) return <span title={run.source.upload}>an uploaded source</span>;
-	const [subject = ""] = run.commit?.message.split("\n") ?? [];
-	return (
-		<span title={run.source.git}>
-			{run.branch ?? run.tag ?? run.source.ref ?? "default branch"}
-			{run.commit && (
-				<>
-					{" "}
-					<code>{run.commit.sha.slice(0, 8)}</code>{" "}
-					<span class="muted">{subject.length > 60 ? `${subject.slice(0, 59).trimEnd()}…` : subject}</span>
-				</>
-			)}
-		</span>
 	);
 }

@@ -7,11 +7,11 @@ export async function pauseSchedule(context: RequestContext<"user">): Promise<Re
 	const text = "The schedule starts no runs until somebody resumes it. Missed times start no runs later.";
 	return onceConfirmed(context, { title: "Pause the schedule", text, button: "Pause the schedule", back: "/projects" }, async () => {
 		const { project } = await setPaused(context, true);
-		return backTo(`/projects/${project}`);
+		return backTo(`/projects/${project}?tab=schedules`);
 	});
 }
 
 export async function resumeSchedule(context: RequestContext<"user">): Promise<Response> {
 	const { project } = await setPaused(context, false);
-	return backTo(`/projects/${project}`);
+	return backTo(`/projects/${project}?tab=schedules`);
 }

@@ -7,7 +7,7 @@ import { endOne, sessionsOf } from "../service.ts";
 /** GET /sessions: the signed-in browsers. */
 export async function sessionsPage(context: RequestContext<"user">): Promise<Response> {
 	const sessions = await sessionsOf(context);
-	return page({ title: "Sessions", user: context.principal.name, children: <Sessions sessions={sessions} /> });
+	return page(context, { title: "Sessions", section: "settings", children: <Sessions sessions={sessions} /> });
 }
 
 /** POST /sessions/:id/end */
@@ -20,14 +20,14 @@ function Sessions({ sessions }: { sessions: readonly Session[] }) {
 	return (
 		<section>
 			<h1>Sessions</h1>
-			<p class="muted">Signed-in browsers. A session ends after 30 days, at sign-out, or when its token is revoked.</p>
+			<p class="soft">Signed-in browsers. A session ends after 30 days, at sign-out, or when its token is revoked.</p>
 			{sessions.length === 0 && <p class="empty">Nobody is signed in.</p>}
 			{sessions.map((session) => (
 				<article class="card" key={session.id}>
 					<div class="title">
 						<strong>
 							{session.name}
-							{session.is_current && <span class="muted small"> this browser</span>}
+							{session.is_current && <span class="soft small"> this browser</span>}
 						</strong>
 						<form method="post" action={`/sessions/${session.id}/end`}>
 							<button type="submit" class="danger">
@@ -37,7 +37,7 @@ function Sessions({ sessions }: { sessions: readonly Session[] }) {
 					</div>
 					<dl class="pairs">
 						<dt>Browser</dt>
-						<dd>{session.user_agent || <span class="muted">unknown</span>}</dd>
+						<dd>{session.user_agent || <span class="soft">unknown</span>}</dd>
 						<dt>Address</dt>
 						<dd>{session.address}</dd>
 						<dt>Signed in</dt>

@@ -20,16 +20,15 @@ const CODE = /^[A-Za-z0-9_-]{1,100}$/;
  * GET /sign-in?code=…: the one-time link that the host prints. It shows a button and changes
  * nothing, because link scanners and chat previews open links.
  */
-export function signInPage({ url, principal }: Visitor): Response {
+export function signInPage(context: Visitor): Promise<Response> {
+	const { url } = context;
 	const code = url.searchParams.get("code") ?? "";
-	const isSignedIn = principal.kind === "user";
-	return page({
+	return page(context, {
 		title: "Sign in",
-		user: isSignedIn ? principal.name : null,
 		children: (
 			<section class="narrow">
 				<h1>Sign in</h1>
-				{CODE.test(code) ? <SignInByLink code={code} /> : <SignInByToken />}
+				{CODE.test(code) ? <SignInByLink code={code} /> : <SignInByToken to={ownPath(url.searchParams.get("to"))} />}
 			</section>
 		),
 	});
@@ -54,11 +53,12 @@ export async function signIn(context: Visitor): Promise<Response> {
 	const form = new URLSearchParams(await readText(request, MAX_FORM_BYTES));
 	const code = form.get("code");
 	const token = code === null ? await byToken(context, (form.get("token") ?? "").trim()) : await byLink(context, code);
-	if (token === null) return backHome(null);
+	const to = ownPath(form.get("to"));
+	if (token === null) return backTo(to, null);
 	const userAgent = request.headers.get("User-Agent") ?? "";
 	const session = { team: token.team, tokenId: token.id, userAgent, address: client.address };
 	log("info", "signed in", { request_id: requestId, token: token.id, address: client.address });
-	return backHome(await openSession(environment.DB, session, isSecure(context)));
+	return backTo(to, await openSession(environment.DB, session, isSecure(context)));
 }
 
 async function byToken({ environment, client }: Visitor, text: string): Promise<Token> {
@@ -83,13 +83,22 @@ export async function signOut(context: RequestContext<"user">): Promise<Response
 		await endSession(environment.DB, principal.team, principal.sessionId);
 		log("info", "signed out", { request_id: requestId, session: principal.sessionId });
 	}
-	return backHome(endedSessionCookie(isSecure(context)));
+	return backTo("/", endedSessionCookie(isSecure(context)));
 }
 
 function isSecure({ baseUrl }: Pick<Visitor, "baseUrl">): boolean {
 	return baseUrl.startsWith("https:");
 }
 
-function backHome(cookie: string | null): Response {
-	return new Response(null, { status: 303, headers: { Location: "/", ...(cookie ? { "Set-Cookie": cookie } : {}) } });
+/** A path of this coordinator. Another address would lead a person who has just signed in elsewhere. */
+function ownPath(given: string | null): string {
+	// A URL parser drops blanks and tabs, and takes a backslash for a slash.
+	if (given === null || !given.startsWith("/") || /[\s\\\p{Cc}]/u.test(given)) return "/";
+	const base = "http://own.invalid";
+	const url = URL.parse(given, base);
+	return url?.origin === base && !url.pathname.startsWith("/sign-") && !url.pathname.startsWith("//") ? url.pathname + url.search : "/";
+}
+
+function backTo(path: string, cookie: string | null): Response {
+	return new Response(null, { status: 303, headers: { Location: path, ...(cookie ? { "Set-Cookie": cookie } : {}) } });
 }

@@ -1,7 +1,15 @@
 import { pageRoute } from "../../http/route.ts";
-import { pause, resume } from "./actions.ts";
+import { livePageRoute } from "../../ui/live.ts";
+import { moveToFront, pause, resume } from "./actions.ts";
+import { keysPage } from "./keys_page.tsx";
+import { queuePage } from "./queue_page.tsx";
+import { settingsPage } from "./settings_page.tsx";
 
 export const systemPages = [
+	livePageRoute({ path: "/queue", handle: queuePage }),
 	pageRoute({ method: "POST", path: "/queue/pause", allow: ["user"], handle: pause }),
 	pageRoute({ method: "POST", path: "/queue/resume", allow: ["user"], handle: resume }),
+	pageRoute({ method: "POST", path: "/jobs/:id/front", allow: ["user"], handle: moveToFront }),
+	pageRoute({ method: "GET", path: "/settings", allow: ["user"], handle: settingsPage }),
+	pageRoute({ method: "GET", path: "/keys", allow: ["user"], handle: keysPage }),
 ];

@@ -1,4 +1,4 @@
 import { pageRoute } from "../../http/route.ts";
-import { testPage } from "./pages.tsx";
+import { testsPage } from "./pages.tsx";
 
-export const testResultsPages = [pageRoute({ method: "GET", path: "/tests", allow: ["user"], handle: testPage })];
+export const testResultsPages = [pageRoute({ method: "GET", path: "/tests", allow: ["user"], handle: testsPage })];

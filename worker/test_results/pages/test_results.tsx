@@ -1,9 +1,9 @@
 import { plainText } from "../../../schema/text/ansi.ts";
 import { formatDuration } from "../../../schema/wire/duration.ts";
-import type { CoverageTotals, Run, RunTests } from "../../../schema/wire/resources.ts";
+import type { CoverageTotals, RunSummary, RunTests } from "../../../schema/wire/resources.ts";
 
 interface TestResultsProps {
-	run: Run;
+	run: RunSummary;
 	tests: RunTests;
 	/** The number of failed tests to skip. */
 	from: number;
@@ -16,34 +16,33 @@ export function TestResults({ run, tests, from }: TestResultsProps) {
 	if (!hasTests && tests.coverage.length === 0) return null;
 	return (
 		<section class="tests" id="tests">
-			<h2>Tests</h2>
 			{hasTests && (
-				<p class="facts">
-					<span class="state succeeded">{`✓ ${passed} passed`}</span>
-					{failed > 0 && <span class="state failed">{`✗ ${failed} failed`}</span>}
-					{skipped > 0 && <span class="muted">{`» ${skipped} skipped`}</span>}
-					{flaky > 0 && <span class="badge odd">{`${flaky} flaky`}</span>}
-					{duration_ms > 0 && <span class="muted">{formatDuration(duration_ms)}</span>}
+				<p class="row">
+					<span class="state ok">{`✓ ${passed} passed`}</span>
+					{failed > 0 && <span class="state bad">{`✗ ${failed} failed`}</span>}
+					{skipped > 0 && <span class="soft">{`» ${skipped} skipped`}</span>}
+					{flaky > 0 && <span class="badge wait">{`${flaky} flaky`}</span>}
+					{duration_ms > 0 && <span class="soft">{formatDuration(duration_ms)}</span>}
 				</p>
 			)}
 			{tests.coverage.map((one) => (
-				<p key={one.job_id} class="facts">
+				<p key={one.job_id} class="row">
 					<span>{`${percent(one)} of ${one.lines} lines covered`}</span>
 					{one.before && (
-						<a href={`/runs/${one.before.run_id}`} class={`state ${change(one, one.before) < 0 ? "failed" : "succeeded"}`}>
+						<a href={`/runs/${one.before.run_id}`} class={change(one, one.before) < 0 ? "bad" : "ok"}>
 							{`${signed(change(one, one.before))} against ${one.before.branch ?? ""} #${one.before.number}`}
 						</a>
 					)}
-					<span class="muted">{one.job}</span>
+					<span class="soft">{one.job}</span>
 				</p>
 			))}
 			{tests.items.map((one, index) => (
-				<details key={index} class="case">
+				<details key={index} class="trace" open={index === 0}>
 					<summary>
-						<span class="state failed">✗</span> <code>{one.suite ? `${one.suite} › ${one.name}` : one.name}</code>{" "}
-						{one.newly_failing && <span class="badge">new</span>} {one.flaky && <span class="badge odd">flaky</span>}{" "}
-						{one.duration_ms > 0 && <span class="muted">{formatDuration(one.duration_ms)}</span>}
-						{one.message && <div class="muted small">{plainText(one.message)}</div>}
+						<b>{one.suite ? `${one.suite} › ${one.name}` : one.name}</b> {one.newly_failing && <span class="badge bad">new</span>}{" "}
+						{one.flaky && <span class="badge wait">flaky</span>}{" "}
+						{one.duration_ms > 0 && <span class="soft">{formatDuration(one.duration_ms)}</span>}
+						{one.message && <div class="soft small wraps">{plainText(one.message)}</div>}
 					</summary>
 					{one.output && <pre>{plainText(one.output)}</pre>}
 					<p class="small">
@@ -52,10 +51,10 @@ export function TestResults({ run, tests, from }: TestResultsProps) {
 				</details>
 			))}
 			{(from > 0 || tests.next_from !== null) && (
-				<p class="facts">
-					<span class="muted">{`failed tests from number ${from + 1}`}</span>
-					{from > 0 && <a href={`/runs/${run.id}#tests`}>First failed tests</a>}
-					{tests.next_from !== null && <a href={`/runs/${run.id}?failed_from=${tests.next_from}#tests`}>More failed tests</a>}
+				<p class="row">
+					<span class="soft">{`failed tests from number ${from + 1}`}</span>
+					{from > 0 && <a href={`/runs/${run.id}?tab=tests`}>First failed tests</a>}
+					{tests.next_from !== null && <a href={`/runs/${run.id}?tab=tests&failed_from=${tests.next_from}`}>More failed tests</a>}
 				</p>
 			)}
 			{tests.flaky.length > 0 && (
@@ -71,12 +70,12 @@ export function TestResults({ run, tests, from }: TestResultsProps) {
 			)}
 			{tests.slowest.length > 0 && (
 				<details>
-					<summary class="muted">Slowest tests</summary>
+					<summary class="soft">Slowest tests</summary>
 					<ol class="slowest">
 						{tests.slowest.map((one, index) => (
 							<li key={index}>
 								<code>{one.suite ? `${one.suite} › ${one.name}` : one.name}</code>{" "}
-								<span class="muted">{formatDuration(one.duration_ms)}</span>
+								<span class="soft">{formatDuration(one.duration_ms)}</span>
 							</li>
 						))}
 					</ol>
@@ -86,7 +85,7 @@ export function TestResults({ run, tests, from }: TestResultsProps) {
 	);
 }
 
-function historyUrl(run: Run, test: { suite: string; name: string }): string {
+function historyUrl(run: RunSummary, test: { suite: string; name: string }): string {
 	return `/tests?${new URLSearchParams({ project: run.project, pipeline: run.pipeline, suite: test.suite, name: test.name })}`;
 }
 

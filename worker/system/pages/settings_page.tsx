@@ -1,0 +1,93 @@
+import { formatDuration } from "../../../schema/wire/duration.ts";
+import type { RequestContext } from "../../http/route.ts";
+import { listTokens } from "../../identity/tokens_store.ts";
+import { dispatcherOf } from "../../platform/dispatcher.ts";
+import { isoTime } from "../../record/iso_time.ts";
+import { sessionsOf } from "../../sessions/service.ts";
+import { page } from "../../ui/layout.tsx";
+import { Ago, counted, size } from "../../ui/words.tsx";
+import { type StorageUse, storageUse } from "../storage_use.ts";
+
+/** GET /settings: who may call the coordinator, what it stores and for how long, and whom it calls. */
+export async function settingsPage(context: RequestContext<"user">): Promise<Response> {
+	const { environment, principal } = context;
+	const [tokens, sessions, registrations, use] = await Promise.all([
+		listTokens(environment.DB, principal.team),
+		sessionsOf(context),
+		dispatcherOf(environment, principal.team).listRegistrationTokens(),
+		storageUse(environment.DB, principal.team),
+	]);
+	const { KEEP_RUNS_MS, KEEP_LOGS_MS, KEEP_ARTIFACTS_MS, OUTBOUND_RULES } = environment;
+	return page(context, {
+		title: "Settings",
+		section: "settings",
+		children: (
+			<section>
+				<div class="title">
+					<h1>Settings</h1>
+					<form method="post" action="/sign-out">
+						<button type="submit">{`Sign out ${principal.name}`}</button>
+					</form>
+				</div>
+				<h2>Tokens</h2>
+				<ul class="list">
+					{tokens.map((token) => (
+						<li key={token.id}>
+							<b>{token.name}</b>{" "}
+							<span class="soft">
+								{`${token.kind}, created `}
+								<Ago at={isoTime(token.created_at)} />
+								{token.revoked_at !== null && ", revoked"}
+							</span>
+						</li>
+					))}
+				</ul>
+				<p class="soft">
+					<code>windlass token reset-admin</code> on the coordinator's host makes a new admin token.
+				</p>
+				<h2>Sessions</h2>
+				<p>
+					<a href="/sessions">{`${counted(sessions.length, "signed-in browser")}`}</a>
+				</p>
+				<h2>Registration tokens of agents</h2>
+				<p>
+					<a href="/agents">{`${counted(registrations.filter(({ uses_left }) => uses_left > 0).length, "token")} that an agent can use`}</a>
+				</p>
+				<h2>Storage</h2>
+				<Storage use={use} />
+				<h2>Retention</h2>
+				<dl class="pairs">
+					<dt>Runs</dt>
+					<dd>{`${formatDuration(Number(KEEP_RUNS_MS))} after their end`}</dd>
+					<dt>Logs</dt>
+					<dd>{formatDuration(Number(KEEP_LOGS_MS))}</dd>
+					<dt>Artifacts</dt>
+					<dd>{formatDuration(Number(KEEP_ARTIFACTS_MS))}</dd>
+				</dl>
+				<p class="soft">A project may set other times. The options of windlass serve set these.</p>
+				<h2>Outbound requests</h2>
+				<p>
+					<code>{OUTBOUND_RULES ?? "external"}</code>
+				</p>
+				<p class="soft">
+					Servers that get statuses and notifications. --allow-outbound of windlass serve names others, such as servers of the LAN.
+				</p>
+			</section>
+		),
+	});
+}
+
+function Storage({ use }: { use: StorageUse }) {
+	return (
+		<dl class="pairs">
+			<dt>Runs</dt>
+			<dd>{use.runs.toLocaleString("en")}</dd>
+			<dt>Logs</dt>
+			<dd>{`${size(use.logBytes)} of ${counted(use.logs, "log")}`}</dd>
+			<dt>Artifacts</dt>
+			<dd>{`${size(use.artifactBytes)} of ${counted(use.artifacts, "file")}`}</dd>
+			<dt>Sources</dt>
+			<dd>{`${size(use.sourceBytes)} of ${counted(use.sources, "upload")}`}</dd>
+		</dl>
+	);
+}
