@@ -369,7 +369,7 @@ describe("the commands", () => {
 
 	test("list, show, restrict, disable, enable, rotate, drain and remove an agent", async () => {
 		const agent = await join("handled", { labels: ["handled"] }, { args: ["--labels", "extra"] });
-		expect((await windlass("agents")).out).toMatch(/handled +online +0 of 1 +handled, /);
+		expect((await windlass("agents")).out).toMatch(/handled +● online +0 of 1 +handled, /);
 		expect((await windlass("agents", "show", "handled")).out).toMatch(/ignored labels +extra \(its registration token/);
 		const { out } = await windlass("agents", "restrict", "handled", "--projects", "web,api", "--runs", "trusted");
 		expect(out).toBe("Agent handled takes only jobs of web, api; only trusted runs.\n");
@@ -379,7 +379,7 @@ describe("the commands", () => {
 			"Agent handled takes every job.\n",
 		);
 		expect((await windlass("agents", "disable", "handled", "--cancel")).out).toBe("Agent handled is disabled.\n");
-		expect((await windlass("agents", "list")).out).toMatch(/handled +disabled/);
+		expect((await windlass("agents", "list")).out).toMatch(/handled +⊘ disabled/);
 		expect((await windlass("agents", "enable", "handled")).out).toBe("Agent handled is enabled.\n");
 		expect((await windlass("agents", "rotate", "handled")).out).toContain("gets a new token");
 		const { id } = await agentCalled("handled");

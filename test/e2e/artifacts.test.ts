@@ -178,7 +178,7 @@ os.makedirs(b'd\\xff'); open(b'd\\xff/inner.txt', 'w').write('x')`;
 		const bytes = Buffer.from(await zip.arrayBuffer()).toString("latin1");
 		expect([bytes.includes("d.log"), bytes.includes("c.txt")]).toEqual([true, false]);
 		expect((await coordinator.request(`/api/v1/jobs/${job.id}/artifacts.zip?name=nosuch`)).status).toBe(404);
-		expect(await coordinator.text(`/jobs/${job.id}`)).toContain("artifacts.zip?name=logs");
+		expect(await coordinator.text(`/jobs/${job.id}?tab=artifacts`)).toContain("artifacts.zip?name=logs");
 
 		const into = temporaryFolder();
 		const got = await windlass(["artifacts", "get", job.id, "--name", "logs", "-C", into]);
@@ -196,7 +196,7 @@ os.makedirs(b'd\\xff'); open(b'd\\xff/inner.txt', 'w').write('x')`;
 			410,
 			["Rerun the job, or set a longer expire_in in the pipeline."],
 		]);
-		expect(await coordinator.text(`/jobs/${job.id}`)).toMatch(/<s title="expired and deleted at [^>]+>site\/a.txt<\/s>/);
+		expect(await coordinator.text(`/jobs/${job.id}?tab=artifacts`)).toMatch(/<s title="expired and deleted at [^>]+>site\/a.txt<\/s>/);
 
 		const missing = await saved(["touch here"], [{ paths: ["dist/**", "build"], required: true }, "here"]);
 		expect([missing.job.state, missing.job.reason?.code, missing.items.map(({ path }) => path)]).toEqual([

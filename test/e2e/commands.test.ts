@@ -139,7 +139,7 @@ describe("windlass run", () => {
 		const id = detached.out.trim().split("\n").at(-1) ?? "";
 		expect(await coordinator.get(`/api/v1/runs/${id}`)).toMatchObject({ project: "web", priority: 5 });
 		expect((await windlass(["explain", id])).out).toContain("worker has no label nowhere");
-		expect((await windlass(["show", id])).out).toMatch(/◌ queued +main .* job_\w+ +\w+/);
+		expect((await windlass(["show", id])).out).toMatch(/◌ waiting +main .* job_\w+ +\w+/);
 		expect((await windlass(["cancel", id])).out).toContain("⊘ cancelled");
 		const json = await windlass(["run", "--no-source", "-o", "json", "--", "true"]);
 		expect(resources.submittedRun.parse(JSON.parse(json.out)).state).toBe("queued");

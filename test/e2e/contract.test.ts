@@ -280,6 +280,13 @@ describe("the OpenAPI document", () => {
 		await call("GET /api/v1/runs?limit=1&project=adhoc");
 		expect(await call("GET /api/v1/jobs/{id}/summary", { id: jobId })).toBe("# Made");
 		await call("GET /api/v1/runs/{id}/tests?state=passed", { id: run.id });
+		await call("GET /api/v1/runs/{id}/failure", { id: run.id });
+		const broken = (await call("POST /api/v1/runs", {}, { body: { steps: ["false"] } })) as Run;
+		const taken = await agent.poll();
+		await call("POST /api/v1/attempts/{id}/start", { id: taken.attempt_id }, { token: taken.lease_token, body: {} });
+		const failed = result({ state: "failed", exit_code: 1, reason: { code: "step_failed", text: "The step failed." } });
+		await call("POST /api/v1/attempts/{id}/finish", { id: taken.attempt_id }, { token: taken.lease_token, body: failed });
+		expect((await call("GET /api/v1/runs/{id}/failure", { id: broken.id })).cause).toBe("main: exit code 1.");
 		await call("GET /api/v1/tests/history?pipeline=whole&suite=s&name=t");
 		await call("POST /api/v1/runs/{id}/rerun", { id: run.id }, { body: { only: "failed" } });
 		const repeated = (await call("POST /api/v1/runs/{id}/rerun", { id: run.id }, { body: {} })) as Run;

@@ -147,6 +147,6 @@ test("a comparison that fails says why, on the project and its page", async () =
 	const { notices, comparison } = await project();
 	expect(comparison).toMatchObject({ error: expect.stringContaining("git ls-remote failed"), next_at: expect.any(String) });
 	expect(notices).toContainEqual(expect.stringContaining(comparison?.error as string));
-	const page = await coordinator.text("/projects/web");
+	const page = await coordinator.text("/projects/web?tab=deliveries");
 	for (const part of ["Missed pushes", "The failed comparison", "git ls-remote failed"]) expect(page).toContain(part);
 });

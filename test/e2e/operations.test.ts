@@ -72,7 +72,7 @@ describe("retention", () => {
 		expect(items[0]?.expired_at).not.toBeNull();
 		const page = await coordinator.text(`/jobs/${jobId}`);
 		expect(page).toContain("The log expired and was deleted");
-		expect(page).toContain("<s ");
+		expect(await coordinator.text(`/jobs/${jobId}?tab=artifacts`)).toContain("<s ");
 	});
 
 	test("a run goes with all that is its own", async () => {

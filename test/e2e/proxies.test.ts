@@ -109,7 +109,7 @@ describe.each([
 		const asked = await ask(`${base}/queue/pause`, form(origin, {}, cookie));
 		expect([asked.status, await asked.text()]).toEqual([200, expect.stringContaining('action="/windlass/queue/pause"')]);
 		const paused = await ask(`${base}/queue/pause`, form(origin, { confirmed: "yes" }, cookie));
-		expect([paused.status, paused.headers.get("Location")]).toEqual([303, "/windlass/"]);
+		expect([paused.status, paused.headers.get("Location")]).toEqual([303, "/windlass/queue"]);
 		expect((await ask(`${base}/queue/resume`, form(origin, {}, cookie))).status).toBe(303);
 		const stream = await ask(`${base}/api/v1/events`, { headers: { Cookie: cookie } });
 		const reader = stream.body?.getReader();

@@ -107,7 +107,7 @@ test("a summary is shown as Markdown, and can do nothing", async () => {
 	const done = await run({ steps: [`cat > $CI_SUMMARY <<'EOF'\n${markdown}EOF`, "head -c 3000000 /dev/zero | tr '\\0' y >> /dev/null"] });
 	const id = done.jobs[0]?.id;
 	expect(await coordinator.text(`/api/v1/jobs/${id}/summary`)).toBe(markdown);
-	const page = await coordinator.text(`/jobs/${id}`);
+	const page = await coordinator.text(`/jobs/${id}?tab=summary`);
 	expect(page).toContain("<h1>Built</h1>");
 	expect(page).toContain("<td>2</td>");
 	expect(page).toContain("&lt;script&gt;");
@@ -184,14 +184,14 @@ describe("test results", () => {
 		const tests = resources.runTests.parse(await coordinator.get(`/api/v1/runs/${done.id}/tests?state=flaky`));
 		expect([tests.totals.flaky, tests.flaky]).toEqual([1, [{ suite: "c", name: "one" }]]);
 		expect(tests.items).toEqual([expect.objectContaining({ name: "one", state: "passed", flaky: true, message: "boom" })]);
-		expect(await coordinator.text(`/runs/${done.id}`)).toContain("1 flaky");
+		expect(await coordinator.text(`/runs/${done.id}?tab=tests`)).toContain("1 flaky");
 		const history = await eventually(async () => {
 			const { items } = resources.testHistory.parse(await coordinator.get("/api/v1/tests/history?pipeline=retried&suite=c&name=one"));
 			return items.length > 0 ? items : null;
 		}, "the history");
 		expect(history.map(({ state, flaky }) => [state, flaky])).toEqual([["passed", true]]);
 		expect(await coordinator.text("/tests?project=adhoc&pipeline=retried&suite=c&name=one")).toContain(
-			'<span class="badge odd">flaky</span>',
+			'<span class="badge wait">flaky</span>',
 		);
 		const strict = await run({ ...retried, reports: { ...retried.reports, retries: "fail" } });
 		expect(strict.jobs[0]).toMatchObject({ state: "failed", reason: { code: "tests_failed" } });
@@ -200,10 +200,10 @@ describe("test results", () => {
 	test("of very many failed ones the page shows the rest, too", async () => {
 		const steps = ["seq 60 | sed 's/.*/not ok & - case &/' > r.tap; echo 1..60 >> r.tap"];
 		const { id } = await run({ name: "many", reports: { tap: "r.tap" }, steps });
-		const first = await coordinator.text(`/runs/${id}`);
+		const first = await coordinator.text(`/runs/${id}?tab=tests`);
 		expect([first.includes("case 50<"), first.includes("case 51<")]).toEqual([true, false]);
 		const more = /href="([^"]+)">More failed tests/.exec(first)?.[1] as string;
-		const second = await coordinator.text(more.replace("#tests", ""));
+		const second = await coordinator.text(more.replaceAll("&amp;", "&"));
 		expect([second.includes("case 50<"), second.includes("case 51<"), second.includes("case 60<")]).toEqual([false, true, true]);
 		expect(second).not.toContain("More failed tests");
 	});
@@ -430,4 +430,17 @@ test("an approval by the API: the run waits, is approved, and says by whom", asy
 		409,
 		expect.objectContaining({ error: "conflict", message: "The job has ended: succeeded." }),
 	]);
+});
+
+test("what a job of some seconds has used is measured, and shown by step; a short job has none", async () => {
+	const burn = "end=$((SECONDS + 4)); while [ $SECONDS -lt $end ]; do :; done";
+	const done = await run({ jobs: { long: { steps: [{ name: "burn", run: burn }] }, short: { steps: ["true"] } } });
+	const usage = jobOf(done, "long").attempts[0]?.usage;
+	expect(usage?.cpu.length).toBeGreaterThanOrEqual(2);
+	expect(Math.max(...(usage?.cpu ?? []))).toBeGreaterThan(200);
+	expect(usage?.peak_memory).toBeGreaterThan(1_000_000);
+	expect(jobOf(done, "short").attempts[0]?.usage).toBeNull();
+	const page = await coordinator.text(`/jobs/${jobOf(done, "long").id}?tab=resources`);
+	for (const part of ["<code>burn</code>", "Memory", "peak", "cores"]) expect(page).toContain(part);
+	expect(await coordinator.text(`/jobs/${jobOf(done, "short").id}`)).not.toContain("tab=resources");
 });

@@ -1,3 +1,4 @@
+import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import { renderLines } from "../../worker/logs/pages/log_lines.tsx";
 import { page } from "../../worker/ui/layout.tsx";
@@ -5,7 +6,8 @@ import { page } from "../../worker/ui/layout.tsx";
 const OVERRIDE = "\u202e";
 const EVIL = `main${OVERRIDE}gpj.exe`;
 
-const rendered = (children: preact.ComponentChildren, title = "t") => page({ title, user: null, children }).text();
+const ANYBODY = { environment: env, principal: { kind: "anyone" }, url: new URL("http://ci.lan/") } as const;
+const rendered = async (children: preact.ComponentChildren, title = "t") => (await page(ANYBODY, { title, children })).text();
 
 test("a name that turns the direction of text stands by itself; what stands beside it is left alone", async () => {
 	const html = await rendered(

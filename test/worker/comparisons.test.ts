@@ -2,7 +2,7 @@ import { env } from "cloudflare:workers";
 import { expect, test } from "vitest";
 import { dispatcherOf } from "../../worker/platform/dispatcher.ts";
 import { addProject } from "../../worker/record/projects.ts";
-import { listRuns } from "../../worker/record/runs.ts";
+import { listRuns } from "../../worker/record/run_lists.ts";
 import { applyRetention } from "../../worker/retention/retention.ts";
 import { resumeDelivery } from "../../worker/webhooks/handle_delivery.ts";
 import { findDelivery, listDeliveries, recordDelivery } from "../../worker/webhooks/store.ts";
@@ -107,7 +107,7 @@ test("comparisons are in no list and are deleted after a day; discovery jobs and
 	await insert("run_discovery", "discovery", now - DAY_MS - 1);
 	await insert("run_pipeline", "pipeline", now - DAY_MS - 1);
 	const listed = async (kind: "comparison" | null) =>
-		(await listRuns(env.DB, "found", { limit: 10, after: null, state: "errored", project: "web", kind })).map(({ id }) => id);
+		(await listRuns(env.DB, "found", { limit: 10, after: null, states: ["errored"], project: "web", kind })).rows.map(({ id }) => id);
 	expect(await listed(null)).toEqual(["run_pipeline", "run_discovery"]);
 	expect(await listed("comparison")).toEqual(["run_old", "run_new"]);
 	await applyRetention(env, now);

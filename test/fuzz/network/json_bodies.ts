@@ -90,6 +90,7 @@ export const ADDRESSES: readonly Address[] = [
 	post("/jobs/{job}/cancel", "session", {}),
 	post("/runs/{run}/delete", "session", {}),
 	post("/queue/pause", "session", {}),
+	post("/jobs/{job}/front", "session", {}),
 	post("/queue/resume", "session", {}),
 	post("/api/v1/projects", "admin", { name: "fuzzed", repository: "https://git.test/a.git", default_branch: "main", credentials: "a" }),
 	{ ...post("/api/v1/projects/{project}", "admin", { default_branch: "trunk", credentials: null }), method: "PATCH" },
