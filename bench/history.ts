@@ -52,7 +52,7 @@ async function queueForNobody(target: Target): Promise<void> {
 }
 
 /** Writes ended runs with their jobs, attempts and transitions straight into D1. */
-function addHistory(data: string, from: number, to: number): void {
+export function addHistory(data: string, from: number, to: number): void {
 	if (to === from) return;
 	const folder = path.join(data, "storage", "d1", "miniflare-D1DatabaseObject");
 	const file = readdirSync(folder).find((name) => name.endsWith(".sqlite") && name !== "metadata.sqlite");

@@ -12,6 +12,7 @@ import { hostile } from "./hostile.ts";
 import { jobs } from "./jobs.ts";
 import { lives } from "./lives.ts";
 import { logs } from "./logs.ts";
+import { pages } from "./pages.ts";
 import type { Part } from "./part.ts";
 import { comparedRow, readSaved, record, type Saved, save } from "./saved.ts";
 import { starts } from "./starts.ts";
@@ -28,7 +29,7 @@ import { watchers } from "./watchers.ts";
 
 const PARTS: Record<string, Part> = {
 	...{ boot, starts, jobs, lives, batches, costs, endurance, history, logs, artifacts },
-	...{ waiting: waitingAgents, watchers, hostile },
+	...{ waiting: waitingAgents, watchers, pages, hostile },
 };
 /** About a minute. */
 const SHORT: readonly string[] = ["starts", "jobs", "lives", "batches", "costs"];

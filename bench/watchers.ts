@@ -29,10 +29,10 @@ export const watchers: Part = {
 		}),
 };
 
-/** Opens streams of all changes, as pages do. @returns what closes them */
+/** Opens the front page many times, and its updates. @returns what closes them */
 async function watchAll(target: Target): Promise<() => void> {
 	const streams = await Promise.all(
-		Array.from({ length: WATCHERS }, () => target.open("/api/v1/events", { method: "GET", headers: { Accept: "text/event-stream" } })),
+		Array.from({ length: WATCHERS }, () => target.open("/", { method: "GET", headers: { Accept: "text/event-stream" } })),
 	);
 	for (const { body } of streams) {
 		body.on("error", () => undefined);
