@@ -81,18 +81,18 @@ function logLines(log: Failure["log"]): string[] {
 
 /** The failure as JSON: what is not needed first goes first, whole items and lines at a time. */
 export function failureJson(failure: Failure, most: number): string {
-	const kept: Failure = structuredClone(failure);
-	const text = () => `${JSON.stringify(kept)}\n`;
+	const shown: Failure = structuredClone(failure);
+	const text = () => `${JSON.stringify(shown)}\n`;
 	const lists = [
-		() => kept.others,
-		() => kept.since?.commits ?? [],
-		() => (kept.tests?.items.slice(1).length === 0 ? [] : (kept.tests?.items ?? [])),
-		() => kept.log,
-		() => kept.since?.changes ?? [],
-		() => kept.next,
-		() => kept.tests?.items ?? [],
+		() => shown.others,
+		() => shown.since?.commits ?? [],
+		() => (shown.tests?.items.slice(1).length === 0 ? [] : (shown.tests?.items ?? [])),
+		() => shown.log,
+		() => shown.since?.changes ?? [],
+		() => shown.next,
+		() => shown.tests?.items ?? [],
 	];
 	for (const list of lists) while (sizeOf(text()) > most && list().length > 0) list().pop();
-	if (sizeOf(text()) > most) kept.cause = kept.cause.slice(0, Math.max(0, kept.cause.length - (sizeOf(text()) - most)));
+	if (sizeOf(text()) > most) shown.cause = shown.cause.slice(0, Math.max(0, shown.cause.length - (sizeOf(text()) - most)));
 	return text();
 }
