@@ -4,6 +4,7 @@ import type { AttemptProcesses } from "../processes/attempt_processes.ts";
 import type { Cgroup } from "../processes/cgroup.ts";
 import type { Output, RunningProcess } from "../processes/start_process.ts";
 import type { Starter } from "../processes/starter.ts";
+import { UsageMeter, type UsageReading } from "../processes/usage_meter.ts";
 import { attemptPaths } from "./attempt_paths.ts";
 import { type ExecutorPaths, enterWorkspace, openStepFolder, openWorkspace, type StepExecutor, type StepScript } from "./step_executor.ts";
 import { startScript } from "./step_shell.ts";
@@ -24,6 +25,7 @@ export class HostExecutor implements StepExecutor {
 	readonly #processes: AttemptProcesses;
 	readonly #cgroup: Cgroup | null;
 	readonly #starter: Starter | null;
+	readonly #meter: UsageMeter;
 
 	/** @param starter a shell that starts steps; null: each step starts its own process */
 	constructor(folder: string, workspace: string, processes: AttemptProcesses, starter: Starter | null) {
@@ -33,6 +35,11 @@ export class HostExecutor implements StepExecutor {
 		this.#processes = processes;
 		this.#cgroup = processes.cgroup;
 		this.#starter = starter;
+		this.#meter = new UsageMeter(processes);
+	}
+
+	readUsage(): UsageReading {
+		return this.#meter.read();
 	}
 
 	async start({ text, shell, number, workingDirectory, env }: StepScript, output: Output): Promise<RunningProcess> {

@@ -12,7 +12,6 @@ import { Masker } from "../log/masker.ts";
 import { JobError, logLost, type Outcome, SUCCESS, withReason } from "../outcome.ts";
 import { AttemptProcesses } from "../processes/attempt_processes.ts";
 import type { Output } from "../processes/start_process.ts";
-import { UsageMeter } from "../processes/usage_meter.ts";
 import type { Job, JobResult, StopReason } from "../protocol/job.ts";
 import { leavesResults } from "../results/leaves_results.ts";
 import type { Results } from "../results/results.ts";
@@ -44,8 +43,7 @@ export class JobRun implements Job {
 	/** Null for a job without a source, and before it is fetched. */
 	#source: JobSource | null = null;
 	readonly #idle: IdleWatch;
-	/** Null for a job in a container: its processes are not in the control group of the attempt. */
-	readonly #usage: UsageWatch | null;
+	readonly #usage: UsageWatch;
 	readonly #steps: StepRunner;
 	#used: Usage | null = null;
 	#discovered: DiscoveryResult | null = null;
@@ -57,7 +55,7 @@ export class JobRun implements Job {
 		const { idle_timeout_ms } = job.context.assignment;
 		this.#job = job;
 		this.#phases = phases;
-		this.#usage = job.context.assignment.container ? null : usageWatchOf(job);
+		this.#usage = new UsageWatch(() => job.executor.readUsage(), job.context.now);
 		this.#idle = new IdleWatch(idle_timeout_ms, () => this.#stopIdle());
 		this.#steps = new StepRunner(job, (folder) => this.#source?.credentialSettings(folder) ?? [], this.#output);
 	}
@@ -167,7 +165,7 @@ export class JobRun implements Job {
 		if (this.#phases.container !== null) await this.#openContainer(this.#phases.container);
 		const environment = this.#environment(commit);
 		this.#idle.start();
-		this.#usage?.start();
+		this.#usage.start();
 		try {
 			for (const [index, step] of assignment.steps.entries()) {
 				const outcome = await this.#steps.run(this.#phases.steps + index, step, environment);
@@ -176,7 +174,7 @@ export class JobRun implements Job {
 		} finally {
 			this.#idle.stop();
 			// The control group may serve another job soon.
-			this.#used = this.#usage?.stop() ?? null;
+			this.#used = this.#usage.stop();
 		}
 		return SUCCESS;
 	}
@@ -296,11 +294,6 @@ export class JobRun implements Job {
 			},
 		};
 	}
-}
-
-function usageWatchOf({ processes, context }: JobResources): UsageWatch {
-	const meter = new UsageMeter(processes);
-	return new UsageWatch(() => meter.read(), context.now);
 }
 
 /** Everything that the log must not show. */

@@ -4,6 +4,7 @@ import { ConfinedFolder } from "../files/confined_folder.ts";
 import { isLinux, LOOK } from "../files/resolve_path.ts";
 import { CannotStart, WORKSPACE_MISSING } from "../processes/cannot_start.ts";
 import type { Output, RunningProcess } from "../processes/start_process.ts";
+import type { UsageReading } from "../processes/usage_meter.ts";
 
 /**
  * Runs the steps of a job: on the host (host_executor.ts) or in a container
@@ -25,6 +26,8 @@ export interface StepExecutor {
 	 * @throws JobError if the executor itself failed
 	 */
 	explainExit(code: number): Promise<string | null>;
+	/** What the steps have used so far; null if that cannot be measured. */
+	readUsage(): UsageReading | null;
 }
 
 export interface StepScript {

@@ -10,15 +10,18 @@ const LEAST_SAMPLES = 2;
  * A long one has longer samples: two become one.
  */
 export class UsageWatch {
-	readonly #read: () => UsageReading;
+	readonly #read: () => UsageReading | null;
 	readonly #now: () => number;
 	readonly #usage: Usage;
 	#before: UsageReading = { cpuMs: 0, memory: 0, read: 0, written: 0 };
 	#sampledAt = 0;
 	#timer: NodeJS.Timeout | undefined;
 
-	/** @param now the clock of the log, in milliseconds since 1970 */
-	constructor(read: () => UsageReading, now: () => number) {
+	/**
+	 * @param read what was used so far; null if that cannot be measured, which ends the samples
+	 * @param now the clock of the log, in milliseconds since 1970
+	 */
+	constructor(read: () => UsageReading | null, now: () => number) {
 		this.#read = read;
 		this.#now = now;
 		this.#usage = {
@@ -45,6 +48,7 @@ export class UsageWatch {
 
 	#sample(): void {
 		const reading = this.#read();
+		if (!reading) return;
 		const now = performance.now();
 		const { cpu, memory, read, written } = this.#usage;
 		const elapsedMs = Math.max(1, now - this.#sampledAt);

@@ -66,11 +66,28 @@ export class Cgroup {
 
 	/** The CPU time of all processes that were ever in the group, in milliseconds; null if the kernel does not count it. */
 	get cpuMs(): number | null {
+		const [, used] = /^usage_usec (\d+)$/m.exec(this.#read("cpu.stat")) ?? [];
+		if (used !== undefined) return Number(used) / 1_000;
+		// cgroup v1, in which some container runtimes still work.
+		const usedByV1 = this.#read("cpuacct.usage");
+		return usedByV1 === "" ? null : Number(usedByV1) / 1_000_000;
+	}
+
+	/** The bytes that they have read from and written to disks; null if the kernel does not count them. */
+	get io(): { read: number; written: number } | null {
+		const devices = this.#read("io.stat");
+		if (devices === "") return null;
+		const sum = (key: string) =>
+			[...devices.matchAll(new RegExp(`\\b${key}=(\\d+)`, "g"))].reduce((all, [, bytes]) => all + Number(bytes), 0);
+		return { read: sum("rbytes"), written: sum("wbytes") };
+	}
+
+	/** A file of the group; empty if the kernel has none. */
+	#read(file: string): string {
 		try {
-			const [, used] = /^usage_usec (\d+)$/m.exec(readFileSync(`${this.#folder}/cpu.stat`, "utf8")) ?? [];
-			return used === undefined ? null : Number(used) / 1_000;
+			return readFileSync(path.join(this.#folder, file), "utf8");
 		} catch {
-			return null;
+			return "";
 		}
 	}
 

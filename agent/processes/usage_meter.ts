@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import type { AttemptProcesses } from "./attempt_processes.ts";
 
 /** What the processes of an attempt have used since it began, and the memory that they hold now. */
 export interface UsageReading {
@@ -10,6 +9,20 @@ export interface UsageReading {
 	/** Bytes read from and written to disks. */
 	read: number;
 	written: number;
+}
+
+/** The processes that are measured, and what their control group counts. */
+export interface Measured {
+	/** At most so many of the processes. */
+	knownPids(most: number): number[];
+	/** Null where the processes have no group. */
+	readonly cgroup: Counters | null;
+}
+
+/** What a control group has counted since it exists, with its ended processes; null for what the kernel does not count. */
+interface Counters {
+	readonly cpuMs: number | null;
+	readonly io: Pick<UsageReading, "read" | "written"> | null;
 }
 
 /** Of more processes, the first ones are measured. */
@@ -25,28 +38,29 @@ interface Known extends Used {
 }
 
 /**
- * Measures the processes of an attempt: CPU time by its control group, which counts ended processes,
- * too, and everything else by proc(5). Without a group, short processes between two readings are
- * missed.
+ * Measures the processes of an attempt: CPU time, reads and writes by its control group, which counts
+ * ended processes, too, and by proc(5) what the group does not count. Without a group, short processes
+ * between two readings are missed.
  */
 export class UsageMeter {
-	readonly #processes: AttemptProcesses;
+	readonly #measured: Measured;
 	/** The processes of the last reading. */
 	#known = new Map<number, Known>();
 	/** What ended processes have used. */
 	readonly #ended: Used = { cpuMs: 0, read: 0, written: 0 };
-	/** The CPU time of the group before the attempt: groups are used again. */
-	readonly #cpuBeforeMs: number | null;
+	/** What the group had counted before the attempt: groups are used again. */
+	readonly #before: Used;
 
-	constructor(processes: AttemptProcesses) {
-		this.#processes = processes;
-		this.#cpuBeforeMs = processes.cgroup?.cpuMs ?? null;
+	/** @param measured its group is the attempt's from now on */
+	constructor(measured: Measured, before: Used = countedBy(measured.cgroup)) {
+		this.#measured = measured;
+		this.#before = before;
 	}
 
 	read(): UsageReading {
 		let memory = 0;
 		const running = new Map<number, Known>();
-		for (const pid of this.#processes.knownPids(MOST_PROCESSES)) {
+		for (const pid of this.#measured.knownPids(MOST_PROCESSES)) {
 			const stat = statOf(pid);
 			if (!stat) continue;
 			memory += stat.memory;
@@ -55,14 +69,19 @@ export class UsageMeter {
 		for (const [pid, used] of this.#known) if (running.get(pid)?.startedAt !== used.startedAt) this.#addEnded(used);
 		this.#known = running;
 		const sum = (key: keyof Used) => [...running.values()].reduce((all, one) => all + one[key], this.#ended[key]);
-		const ofGroup = this.#processes.cgroup?.cpuMs ?? null;
-		const cpuMs = ofGroup === null || this.#cpuBeforeMs === null ? sum("cpuMs") : ofGroup - this.#cpuBeforeMs;
-		return { cpuMs: Math.max(0, cpuMs), memory, read: sum("read"), written: sum("written") };
+		const cpuMs = this.#measured.cgroup?.cpuMs ?? null;
+		const io = this.#measured.cgroup?.io ?? null;
+		const since = (key: keyof Used, counted: number | null) => Math.max(0, counted === null ? sum(key) : counted - this.#before[key]);
+		return { cpuMs: since("cpuMs", cpuMs), memory, read: since("read", io?.read ?? null), written: since("written", io?.written ?? null) };
 	}
 
 	#addEnded(used: Used): void {
 		for (const key of ["cpuMs", "read", "written"] as const) this.#ended[key] += used[key];
 	}
+}
+
+function countedBy(counters: Counters | null): Used {
+	return { cpuMs: counters?.cpuMs ?? 0, ...(counters?.io ?? { read: 0, written: 0 }) };
 }
 
 /** CPU time, memory and start of a process; null if it has ended. */

@@ -107,6 +107,17 @@ describe("a job in a container", () => {
 		expect(docker.leftovers()).toEqual([]);
 	});
 
+	test("is measured as a job on the host is: CPU by its container, also of ended processes", async () => {
+		const burn = "sh -c 'end=$(($(date +%s) + 4)); while [ $(date +%s) -lt $end ]; do :; done'";
+		const { job } = await inContainer({ steps: [{ name: "burn", run: burn }] });
+		const usage = job.attempts[0]?.usage;
+		expect([job.state, (usage?.cpu.length ?? 0) >= 2]).toEqual(["succeeded", true]);
+		expect(Math.max(...(usage?.cpu ?? []))).toBeGreaterThan(200);
+		expect(usage?.peak_memory).toBeGreaterThan(100_000);
+		const page = await coordinator.text(`/jobs/${job.id}?tab=resources`);
+		for (const part of ["<code>burn</code>", "Memory", "cores"]) expect(page).toContain(part);
+	});
+
 	test("gets its secrets by no command line and by no file, and they are hidden", async () => {
 		const value = "a-secret-in-a-container";
 		await coordinator.request("/api/v1/secrets/in_container", { method: "PUT", body: JSON.stringify({ value }) });

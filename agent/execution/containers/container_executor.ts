@@ -7,8 +7,10 @@ import type { LogSpool } from "../../log/log_spool.ts";
 import { JobError } from "../../outcome.ts";
 import type { AttemptProcesses } from "../../processes/attempt_processes.ts";
 import { assertFits, shellMissing } from "../../processes/cannot_start.ts";
+import { containerCgroup } from "../../processes/container_cgroup.ts";
 import { COMMAND_NOT_FOUND, isBySignal } from "../../processes/exit_codes.ts";
 import { type Output, type RunningProcess, startProcess } from "../../processes/start_process.ts";
+import { UsageMeter, type UsageReading } from "../../processes/usage_meter.ts";
 import { sleep } from "../../sleep.ts";
 import { attemptPaths } from "../attempt_paths.ts";
 import { type ExecutorPaths, openStepFolder, openWorkspace, type StepExecutor, type StepScript } from "../step_executor.ts";
@@ -44,6 +46,8 @@ export interface ContainerContext {
 	signal: AbortSignal;
 }
 
+const NOTHING_USED = { cpuMs: 0, read: 0, written: 0 };
+
 /** The daemon notices a moment after the step that the container has ended. */
 const SETTLING_MS = 500;
 
@@ -69,6 +73,10 @@ export class ContainerExecutor implements StepExecutor {
 	readonly #services: Services;
 	readonly #owner: WorkspaceOwner;
 	#end: Promise<void> | null = null;
+	/** Docker's id of the job's container; null before it is started. */
+	#id: string | null = null;
+	/** Null before the first reading, and if the container's processes are not on this machine. */
+	#meter: UsageMeter | null = null;
 	/** The step that was started last. */
 	#step: Pick<StepScript, "number" | "shell" | "env"> | null = null;
 
@@ -159,7 +167,15 @@ export class ContainerExecutor implements StepExecutor {
 			KEEPER,
 		];
 		const text = `A container of ${container.image} cannot be started (it needs a shell, sh)`;
-		await mustDocker(args, signal, { code: "container_failed", text });
+		this.#id = await mustDocker(args, signal, { code: "container_failed", text });
+	}
+
+	/** What the container has used, without its services. */
+	readUsage(): UsageReading | null {
+		const cgroup = this.#meter || this.#id === null ? null : containerCgroup(this.#id);
+		// The group is as old as the container, and what the container did before its steps is next to nothing.
+		if (cgroup) this.#meter = new UsageMeter({ knownPids: (most) => cgroup.pids.slice(0, most), cgroup }, NOTHING_USED);
+		return this.#meter?.read() ?? null;
 	}
 
 	async start({ text, shell, number, workingDirectory, env: given }: StepScript, output: Output): Promise<RunningProcess> {

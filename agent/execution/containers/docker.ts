@@ -56,6 +56,7 @@ export function withoutDockerPrefix(line: string): string {
 /**
  * Runs a docker command that must succeed.
  * @param failure the code and the beginning of the text of the error
+ * @returns what it printed
  * @throws JobError if it fails; the signal's reason when the signal is aborted
  */
 export async function mustDocker(
@@ -63,10 +64,11 @@ export async function mustDocker(
 	signal: AbortSignal,
 	failure: { code: ReasonCode; text: string },
 	env: Record<string, string> = {},
-): Promise<void> {
+): Promise<string> {
 	const answer = await docker(args, CREATE_MS, env);
 	signal.throwIfAborted();
 	if (answer.code !== 0) throw new JobError(failure.code, `${failure.text}: ${lastLine(answer)}`);
+	return answer.stdout.trim();
 }
 
 /** The version of the daemon; null if none answers. */
