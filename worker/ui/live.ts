@@ -10,6 +10,7 @@ import { sleep } from "../platform/sleep.ts";
 import { type Followed, type Rendering, renderingOf } from "./layout.tsx";
 import { partText } from "./parts.ts";
 import { signatureOf } from "./signature.ts";
+import { UpdatePace } from "./update_pace.ts";
 
 /**
  * Updates of an open page, as server-sent events at the address of the page itself. The server
@@ -17,8 +18,6 @@ import { signatureOf } from "./signature.ts";
  */
 
 const HOLD_MS = 15_000;
-/** Changes come in bursts: a page is updated at most this often. */
-const PACE_MS = 500;
 /** Lists come from D1, which gets changes a moment after the queue. So the page is rendered again then. */
 const SETTLED_MS = 1_500;
 /** Idle pages share a rendering that is not older than this. */
@@ -84,6 +83,7 @@ interface Following {
 /** Writes the updates of a page until it has nothing more to follow, is gone, or the session ends. */
 export async function writeUpdates({ context, handle, first, known, hasIds }: Following, write: Write): Promise<void> {
 	let { rev, shown } = first;
+	const pace = new UpdatePace(() => Date.now());
 	if (shown.rendering !== null) {
 		const isCurrent = known === signatureOf(shown.rendering.rendered);
 		await write(isCurrent ? ": following\n\n" : eventOf(null, shown.rendering, hasIds));
@@ -95,10 +95,14 @@ export async function writeUpdates({ context, handle, first, known, hasIds }: Fo
 		isSettled = changed === rev;
 		rev = changed;
 		const since = isSettled ? Date.now() - SHARED_MS : Date.now();
-		if (!isSettled) await sleep(PACE_MS);
+		if (!isSettled) await sleep(pace.waitMs);
 		await sleep(budget.reserve(PAGE_MS));
 		const next = await renderedOrGone(context, handle, Math.max(since, shown.at));
-		if (next.rendering !== null) await write(eventOf(shown.rendering, next.rendering, hasIds));
+		if (next.rendering !== null) {
+			const event = eventOf(shown.rendering, next.rendering, hasIds);
+			pace.spend(event.length);
+			await write(event);
+		}
 		shown = next;
 	}
 	await write("event: settled\ndata: \n\n");
