@@ -53,6 +53,7 @@ describe("the pages of agents", () => {
 		await page.getByRole("button", { name: "Save" }).click();
 		await shown(async () => (await agents())[0]).toMatchObject({ projects: [], runs: "any" });
 		const run = await coordinator.post<Run>("/api/v1/runs", { run: "sleep 600", runs_on: ["prod"] });
+		await shown(async () => (await coordinator.get<Run>(`/api/v1/runs/${run.id}`)).state).toBe("running");
 		await page.getByRole("button", { name: "Disable and cancel its jobs" }).click();
 		await shown(() => page.locator("#agent .state.disabled").count()).toBe(1);
 		expect((await coordinator.get<Run>(`/api/v1/runs/${run.id}/wait`)).state).toBe("cancelled");
