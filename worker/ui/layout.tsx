@@ -55,6 +55,8 @@ interface PageProps {
 	section?: Section;
 	/** What keeps the open page up to date; nothing by default. */
 	follows?: Followed | null;
+	/** The numbers of the navigation, from a page that reads them together with its content. */
+	overview?: Overview;
 	children: ComponentChildren;
 }
 
@@ -77,7 +79,7 @@ export function renderingOf(response: Response): Rendering | null {
 export async function page(context: PageContext, props: PageProps, status = 200, headers: Record<string, string> = {}): Promise<Response> {
 	const { principal, environment, url } = context;
 	const user = principal.kind === "user" ? principal : null;
-	const overview = user && (await dispatcherOf(environment, user.team).readOverview());
+	const overview = user && (props.overview ?? (await dispatcherOf(environment, user.team).readOverview()));
 	const { follows = null, state } = props;
 	const title = `${state === undefined ? "" : `${shownState(state).mark} `}${props.title} · Windlass`;
 	const icon = iconOf(state);

@@ -18,11 +18,10 @@ const STRIPS = 24;
 export async function runsPage(context: RequestContext<"user">): Promise<Response> {
 	const { url, environment, principal, baseUrl } = context;
 	const { team, name: user } = principal;
-	const dispatcher = dispatcherOf(environment, team);
 	const query = valuesOf(LIST, withoutEmpty(url.searchParams));
 	const { per: limit, cursor: after, state: _, ...filter } = query;
 	const isFirstPage = after === null && !hasFilters(query);
-	const [{ rows, next, waits }, counts, { projects, strips }, pause] = await Promise.all([
+	const [{ rows, next, waits }, counts, { projects, strips }, overview] = await Promise.all([
 		listRuns(environment.DB, team, { ...filter, limit, after, states: statesOf(query) }).then(async (list) => ({
 			...list,
 			waits: await waitsOf(environment, team, list.rows),
@@ -32,12 +31,13 @@ export async function runsPage(context: RequestContext<"user">): Promise<Respons
 			projects: all,
 			strips: isFirstPage ? await stripsOf(environment, team, all.slice(0, STRIPS)) : [],
 		})),
-		dispatcher.readPause(),
+		dispatcherOf(environment, team).readOverview(),
 	]);
 	return page(context, {
 		title: "Runs",
 		section: "runs",
 		follows: "everything",
+		overview,
 		children: (
 			<RunsPage
 				strips={strips}
@@ -47,7 +47,7 @@ export async function runsPage(context: RequestContext<"user">): Promise<Respons
 				waits={waits}
 				counts={counts}
 				query={query}
-				queue={presentQueue(pause)}
+				queue={presentQueue(overview.pause)}
 				user={user}
 			/>
 		),

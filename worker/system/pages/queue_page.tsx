@@ -39,6 +39,7 @@ export async function queuePage(context: RequestContext<"user">): Promise<Respon
 		title: "Queue",
 		section: "queue",
 		follows: "everything",
+		overview,
 		children: <QueueView queue={queue} overview={overview} slots={slots} starts={starts} />,
 	});
 }
