@@ -36,7 +36,7 @@ export function livePageRoute({ path, handle }: { path: string; handle: Handler 
 		method: "GET",
 		path,
 		allow: ["user"],
-		handle: (context: Reader) => (wantsUpdates(context) ? updates(context, handle) : handle(context)),
+		handle: (context: Reader) => (wantsUpdates(context) ? updates(context, handle) : wholePage(context, handle)),
 	});
 }
 
@@ -45,11 +45,20 @@ export function wantsUpdates({ request }: Pick<AnonymousContext, "request">): bo
 	return (request.headers.get("Accept") ?? "").startsWith("text/event-stream");
 }
 
+/** The page is remembered: a moment later its updates begin with what has changed since. */
+async function wholePage(context: Reader, handle: Handler): Promise<Response> {
+	const at = Date.now();
+	const response = await handle(context);
+	const rendering = renderingOf(response);
+	if (rendering) shared.set(keyOf(context.principal, context.url), { at, rendering });
+	return response;
+}
+
 /** The first rendering comes before the answer: an error ends the stream of the browser for good. */
 async function updates(context: Reader, handle: Handler): Promise<Response> {
-	const first = await firstRendering(context, handle);
 	// The browser names the last update that it got.
 	const known = context.request.headers.get("Last-Event-ID") ?? context.url.searchParams.get("live");
+	const first = await firstRendering(context, handle, known);
 	return streamed(SSE_HEADERS, (write) => writeUpdates({ context, handle, first, known, hasIds: true }, write));
 }
 
@@ -62,12 +71,20 @@ interface Shown {
 interface Started {
 	rev: number;
 	shown: Shown;
+	/** What the reader has; null if it is not remembered. */
+	before: Rendering | null;
 }
 
-/** A page as it is now, for `writeUpdates`. @throws every error of the page */
-export async function firstRendering(context: Reader, handle: Handler): Promise<Started> {
+/**
+ * A page as it is now, for `writeUpdates`.
+ * @param known the signature of what the reader has; null if it is unknown
+ * @throws every error of the page
+ */
+export async function firstRendering(context: Reader, handle: Handler, known: string | null): Promise<Started> {
+	const last = shared.get(keyOf(context.principal, context.url))?.rendering ?? null;
+	const before = last !== null && signatureOf(last.rendered) === known ? last : null;
 	const rev = await dispatcherOf(context.environment, context.principal.team).nextRev(0, 0);
-	return { rev, shown: await rendered(context, handle, Date.now()) };
+	return { rev, shown: await rendered(context, handle, Date.now()), before };
 }
 
 interface Following {
@@ -86,7 +103,9 @@ export async function writeUpdates({ context, handle, first, known, hasIds }: Fo
 	const pace = new UpdatePace(() => Date.now());
 	if (shown.rendering !== null) {
 		const isCurrent = known === signatureOf(shown.rendering.rendered);
-		await write(isCurrent ? ": following\n\n" : eventOf(null, shown.rendering, hasIds));
+		const event = isCurrent ? ": following\n\n" : eventOf(first.before, shown.rendering, hasIds);
+		pace.spend(event.length);
+		await write(event);
 	}
 	let isSettled = false;
 	while (shown.rendering !== null && shown.rendering.follows !== null) {

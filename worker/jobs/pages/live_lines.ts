@@ -31,7 +31,7 @@ export async function lines(context: RequestContext<"user"> & Queried<typeof LIV
 	const offset = resumed ? Number(resumed[1]) : query.offset;
 	let number = resumed ? Number(resumed[2]) : query.number;
 	const ofPage = { ...context, url: pageOf(context) };
-	const first = await firstRendering(ofPage, jobPage);
+	const first = await firstRendering(ofPage, jobPage, query.live);
 	return streamed(SSE_HEADERS, (write) => {
 		// They end with the stream: then a write fails. The ids of events are those of lines.
 		const following = { context: ofPage, handle: jobPage, first, known: query.live, hasIds: false };
