@@ -191,6 +191,17 @@ test("a deep link survives the sign-in, and a wrong token is reported", async ()
 	}
 });
 
+/** The first event of the updates of a page. */
+async function firstEvent(address: string): Promise<string> {
+	const { body } = await coordinator.request(address, { headers: { Accept: "text/event-stream" } });
+	let text = "";
+	for await (const bytes of body ?? []) {
+		text += new TextDecoder().decode(bytes as Uint8Array);
+		if (text.includes("\n\n")) break;
+	}
+	return text;
+}
+
 describe("an open page", () => {
 	test("takes up changes and leaves alone what the reader does: focus, typed text, open folds", async () => {
 		const { page, complaints } = await opened(1440);
@@ -227,6 +238,22 @@ describe("an open page", () => {
 		// A page whose run is deleted stops asking.
 		await coordinator.request(`/api/v1/runs/${run.id}`, { method: "DELETE" });
 		expect(complaints).toEqual([]);
+	});
+
+	test("gets first what has changed since it was loaded; one that is unknown gets everything", async () => {
+		const jobs = Object.fromEntries(["first", "second"].map((name) => [name, { runs_on: ["unicorn"], steps: ["a"] }]));
+		const run = await coordinator.post<Run>("/api/v1/runs", { project: "shop", pipeline: { name: "late", jobs } });
+		const address = `/runs/${run.id}`;
+		await shown(() => coordinator.text(`${address}?tab=overview`)).toContain("second");
+		const [, signature] = /data-live="(\w+)"/.exec(await coordinator.text(address)) ?? [];
+		await coordinator.post(`/api/v1/jobs/${run.jobs[0]?.id}/cancel`, {});
+		await shown(() => coordinator.text(`${address}?tab=overview`)).toContain('aria-label="cancelled"');
+		const partsOf = (event: string) => (JSON.parse(/^data: (.*)$/m.exec(event)?.[1] ?? "{}") as { parts: [string, string][] }).parts;
+		const changed = partsOf(await firstEvent(`${address}?live=${signature}`)).map(([id]) => id);
+		expect(changed).toContain(`j-${run.jobs[0]?.id}`);
+		expect(changed).not.toContain(`j-${run.jobs[1]?.id}`);
+		const all = partsOf(await firstEvent(`${address}?live=unknown`)).map(([id]) => id);
+		expect(all).toEqual(expect.arrayContaining(run.jobs.map(({ id }) => `j-${id}`)));
 	});
 
 	test("of a run of sixty jobs moves less than a hundred kilobytes while all of them run", async () => {
