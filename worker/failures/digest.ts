@@ -89,7 +89,7 @@ function causeOf(run: Run, job: Job | null, step: Step | null, tests: RunTests |
 	return `${where}: ${what}${newness(tests)}`;
 }
 
-/** Whether the failed tests are new: the first question of whoever pushed. */
+/** Whether the failed tests are new: the first question of the person who pushed. */
 function newness(tests: RunTests | null): string {
 	const items = tests?.items ?? [];
 	const fresh = items.filter(({ newly_failing }) => newly_failing).length;

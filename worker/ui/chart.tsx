@@ -1,4 +1,4 @@
-/** Charts as inline SVG. Screen readers, and whoever wants numbers, get the same values as a table. */
+/** Charts as inline SVG. Screen readers, and readers who want numbers, get the same values as a table. */
 
 const HEIGHT = 90;
 const STEP = 10;
