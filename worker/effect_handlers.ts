@@ -11,6 +11,7 @@ import { type Core, command } from "./queue/core/core.ts";
 import { compareAll, recordComparisonError } from "./queue/core/discovery/comparisons.ts";
 import { findSchedule, recordScheduled, recordScheduleError } from "./queue/core/discovery/schedules.ts";
 import type { Effect } from "./queue/core/effects/effect_types.ts";
+import { unrecordedBefore } from "./queue/core/record/outbox.ts";
 import type { EffectHandlers } from "./queue/effects.ts";
 import { findProject, listProjects } from "./record/projects.ts";
 import { scheduledSubmission } from "./schedules/submission.ts";
@@ -52,7 +53,7 @@ export const effectHandlers: EffectHandlers<Environment> = {
 		return null;
 	},
 	async notify({ environment, core }, effect) {
-		await sendNotification(environment, core.team, effect);
+		await sendNotification(environment, core.team, effect, unrecordedBefore(core, effect.runId));
 		return null;
 	},
 };

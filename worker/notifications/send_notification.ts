@@ -13,12 +13,20 @@ import { signMessage } from "./standard_webhooks.ts";
 
 type Notify = Extract<Effect, { kind: "notify" }>;
 
-/** @throws NotSent */
-export async function sendNotification(environment: Environment, team: string, requested: Notify): Promise<void> {
+/**
+ * @param unrecorded earlier runs that D1 may not have yet
+ * @throws NotSent
+ */
+export async function sendNotification(
+	environment: Environment,
+	team: string,
+	requested: Notify,
+	unrecorded: readonly RunRow[],
+): Promise<void> {
 	const record = await findRun(environment, team, requested.runId);
 	if (!record) return;
 	const { run } = record;
-	const isOrdinary = requested.event === "fixed" && !requested.isTest && !(await isFixed(environment, run));
+	const isOrdinary = requested.event === "fixed" && !requested.isTest && !(await isFixed(environment, run, unrecorded));
 	if (isOrdinary && !requested.notification.on.includes("success")) return;
 	const notify: Notify = isOrdinary ? { ...requested, event: "success" } : requested;
 	const { to } = notify.notification;
@@ -31,8 +39,8 @@ export async function sendNotification(environment: Environment, team: string, r
 }
 
 /** Whether the previous run on this branch did not succeed. */
-async function isFixed(environment: Environment, run: RunRow): Promise<boolean> {
-	const before = await previousState(environment, run);
+async function isFixed(environment: Environment, run: RunRow, unrecorded: readonly RunRow[]): Promise<boolean> {
+	const before = await previousState(environment, run, unrecorded);
 	return before !== null && before !== "succeeded";
 }
 

@@ -180,9 +180,14 @@ const MAX_PREVIOUS_RUNS = 50;
 /**
  * The state of the newest earlier run of the same pipeline and branch that has ended; null if there
  * is none. The record may be a moment behind: the queue is asked for runs that have not ended there.
+ * @param unrecorded earlier runs that the record may not even have, as the queue has them
  */
-export async function previousState(environment: Environment, run: RunRow): Promise<RunState | null> {
-	const before = await drizzle(environment.DB)
+export async function previousState(
+	environment: Environment,
+	run: RunRow,
+	unrecorded: readonly Pick<RunRow, "id" | "state" | "project" | "pipeline" | "branch" | "source_upload">[],
+): Promise<RunState | null> {
+	const recorded = await drizzle(environment.DB)
 		.select({ id: runs.id, state: runs.state })
 		.from(runs)
 		.where(
@@ -197,8 +202,16 @@ export async function previousState(environment: Environment, run: RunRow): Prom
 		)
 		.orderBy(desc(runs.id))
 		.limit(MAX_PREVIOUS_RUNS);
-	for (const { id, state: recorded } of before) {
-		const state = isTerminal(recorded) ? recorded : (await findRun(environment, run.team, id))?.run.state;
+	const ofSameBranch = unrecorded.filter(
+		(one) =>
+			one.project === run.project &&
+			one.pipeline === run.pipeline &&
+			one.branch === run.branch &&
+			(run.source_upload !== null || one.source_upload === null),
+	);
+	const newest = new Map([...recorded, ...ofSameBranch].map(({ id, state }) => [id, state]));
+	for (const [id, last] of [...newest].sort(([a], [b]) => (a < b ? 1 : -1))) {
+		const state = isTerminal(last) ? last : (await findRun(environment, run.team, id))?.run.state;
 		if (state && RESULTS.has(state)) return state;
 	}
 	return null;

@@ -195,6 +195,16 @@ export function outboxDepth(core: Core): { waiting: number; dead: number } {
 	};
 }
 
+/** Of more runs, the newest ones are looked at. */
+const MOST_UNRECORDED = 1_000;
+
+/** The runs before this one that D1 may not have, or not in their newest form; newest first. */
+export function unrecordedBefore(core: Core, runId: string): RunRow[] {
+	return core.sql
+		.all<{ run_id: string }>("SELECT run_id FROM outbox WHERE run_id < ? ORDER BY run_id DESC LIMIT ?", runId, MOST_UNRECORDED)
+		.flatMap(({ run_id }) => findRun(core, run_id) ?? []);
+}
+
 /** The highest revision among rows that have left the queue. Older rows are in D1. */
 export function departedRev(core: Core): number {
 	return Number(readMeta(core.sql, "departed_rev") ?? 0);
