@@ -1,10 +1,11 @@
-import { execFileSync, spawn } from "node:child_process";
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import path from "node:path";
 import { json } from "node:stream/consumers";
+import { answerGit } from "../../cli/demo/git_backend.ts";
 import type { AtEnd } from "./processes.ts";
 
 const IDENTITY = { GIT_AUTHOR_NAME: "Ada", GIT_AUTHOR_EMAIL: "a@x.test", GIT_COMMITTER_NAME: "Ada", GIT_COMMITTER_EMAIL: "a@x.test" };
@@ -63,34 +64,7 @@ export class GitHttp {
 			}
 			const url = new URL(request.url ?? "/", "http://git");
 			if (made && (await made.#answerLargeFiles(request, response, url.pathname))) return;
-			const backend = spawn("git", ["http-backend"], {
-				env: {
-					...process.env,
-					GIT_PROJECT_ROOT: folder,
-					GIT_HTTP_EXPORT_ALL: "1",
-					GIT_PROTOCOL: String(request.headers["git-protocol"] ?? ""),
-					PATH_INFO: url.pathname,
-					QUERY_STRING: url.search.slice(1),
-					REQUEST_METHOD: request.method,
-					CONTENT_TYPE: request.headers["content-type"] ?? "",
-					HTTP_CONTENT_ENCODING: request.headers["content-encoding"] ?? "",
-				},
-				stdio: ["pipe", "pipe", "inherit"],
-			});
-			request.pipe(backend.stdin).on("error", () => undefined);
-			let head = Buffer.alloc(0);
-			backend.stdout.on("data", (chunk: Buffer) => {
-				if (response.headersSent) return void response.write(chunk);
-				head = Buffer.concat([head, chunk]);
-				const end = head.indexOf("\r\n\r\n");
-				if (end === -1) return;
-				const lines = head.subarray(0, end).toString().split("\r\n");
-				const headers = Object.fromEntries(lines.map((line) => line.split(/: (.*)/).slice(0, 2)));
-				const { Status: status = "200", ...others } = headers as Record<string, string>;
-				response.writeHead(Number.parseInt(status, 10), others);
-				response.write(head.subarray(end + 4));
-			});
-			backend.stdout.on("end", () => response.end());
+			answerGit(folder, url, request, response);
 		});
 		await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 		atEnd(() => {
