@@ -3,7 +3,7 @@ import { drizzle } from "drizzle-orm/d1";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type RunRow, runs } from "../../schema/database/tables.ts";
 import { firstId } from "../../schema/wire/ids.ts";
-import { previousState } from "../../worker/record/runs.ts";
+import { previousState } from "../../worker/record/earlier_runs.ts";
 
 /** The state before a run, while D1 is behind the queue. */
 

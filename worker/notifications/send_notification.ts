@@ -4,8 +4,9 @@ import { MIN_SECRET_BYTES } from "../../schema/wire/secrets.ts";
 import type { Environment } from "../bindings.ts";
 import { NotSent, type Outgoing, send } from "../outbound/send.ts";
 import type { Effect } from "../queue/core/effects/effect_types.ts";
+import { previousState } from "../record/earlier_runs.ts";
 import { presentRunSummary } from "../record/present.ts";
-import { findRun, previousState } from "../record/runs.ts";
+import { findRun } from "../record/runs.ts";
 import { readSecrets } from "../secrets/service.ts";
 import { signMessage } from "./standard_webhooks.ts";
 

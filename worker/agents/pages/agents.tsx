@@ -12,7 +12,8 @@ import { validationErrorsIn } from "../../ui/validation_errors.tsx";
 import { historyOfAgent } from "../history.ts";
 import { presentAgent, presentRegistrationToken } from "../present.ts";
 import { changeAgent, makeRegistrationToken, removeAgent, revokeToken } from "../service.ts";
-import { AgentPage, AgentsPage, type TokenFields, type TokenForm } from "./agents_page.tsx";
+import { AgentPage, AgentsPage } from "./agents_page.tsx";
+import type { TokenFields, TokenForm } from "./registration_tokens.tsx";
 
 /** The pages of agents and their forms. A rejected form keeps its values. */
 

@@ -1,29 +1,13 @@
-import {
-	describeRestriction,
-	type RegistrationToken,
-	type RegistrationTokenSummary,
-	type Restriction,
-	RUN_TRUST,
-	type RunTrust,
-} from "../../../schema/wire/agents.ts";
+import { describeRestriction, type RegistrationTokenSummary } from "../../../schema/wire/agents.ts";
 import type { FieldError } from "../../../schema/wire/errors.ts";
 import type { Agent } from "../../../schema/wire/resources.ts";
 import { agentState, shownState } from "../../../schema/wire/state_words.ts";
 import { Part } from "../../ui/parts.ts";
 import { ValidationErrors } from "../../ui/validation_errors.tsx";
-import { Ago, Mark, readable, State, size, Took } from "../../ui/words.tsx";
+import { Ago, Mark, State, size, Took } from "../../ui/words.tsx";
 import type { PastAttempt } from "../history.ts";
-
-/** The values of the form of a registration token. */
-export type TokenFields = Record<"uses" | "expires_in" | "labels" | "projects" | "runs", string>;
-
-export interface TokenForm {
-	fields: TokenFields;
-	errors: readonly FieldError[];
-	message: string | null;
-	/** The new token: only this page shows it. */
-	created: RegistrationToken | null;
-}
+import { CreatedToken, Labels, NewTokenForm, type TokenForm, Tokens } from "./registration_tokens.tsx";
+import { RestrictionFields } from "./restriction_fields.tsx";
 
 interface AgentsPageProps {
 	agents: readonly Agent[];
@@ -254,124 +238,6 @@ function Button({ action, text }: { action: string; text: string }) {
 		<form method="post" action={action}>
 			<button type="submit">{text}</button>
 		</form>
-	);
-}
-
-function Labels({ of }: { of: readonly string[] }) {
-	return (
-		<>
-			{of.map((label) => (
-				<code key={label}>{label} </code>
-			))}
-		</>
-	);
-}
-
-/** The command that starts an agent with the token. */
-function CreatedToken({ created, server }: { created: RegistrationToken; server: string }) {
-	return (
-		<div class="card is-ok">
-			<p>
-				<strong>The token is shown once.</strong> Start an agent with it, on any machine that reaches this address:
-			</p>
-			<pre class="token">{`WINDLASS_TOKEN=${created.token} windlass agent --server ${server}`}</pre>
-		</div>
-	);
-}
-
-/** Tokens that agents can still use, and behind a line the others. */
-function Tokens({ tokens }: { tokens: readonly RegistrationTokenSummary[] }) {
-	const usable = tokens.filter(({ uses_left }) => uses_left > 0);
-	const used = tokens.filter(({ uses_left }) => uses_left === 0);
-	return (
-		<>
-			{usable.length === 0 ? <p class="empty">No token that an agent could use.</p> : <TokenList tokens={usable} />}
-			{used.length > 0 && (
-				<details>
-					<summary class="soft">{`${used.length} used`}</summary>
-					<TokenList tokens={used} />
-				</details>
-			)}
-		</>
-	);
-}
-
-function TokenList({ tokens }: { tokens: readonly RegistrationTokenSummary[] }) {
-	return (
-		<ul class="list">
-			{tokens.map((token) => {
-				const { id, uses, uses_left, labels, created_by, created_at, expires_at } = token;
-				return (
-					<li key={id} class="row token">
-						<span class="grow">
-							<code>{id}</code>{" "}
-							{labels.length > 0 ? <Labels of={labels} /> : <span class="soft">the labels that its agents declare, </span>}
-							{describeRestriction(token) ?? "every job"}
-							<span class="soft">
-								{` · ${uses_left} of ${uses} uses left · until ${readable(expires_at)} · created `}
-								<Ago at={created_at} />
-								{` by ${created_by}`}
-							</span>
-						</span>
-						<form method="post" action={`/agent-tokens/${id}/revoke`}>
-							<button type="submit" class="danger">
-								Revoke
-							</button>
-						</form>
-					</li>
-				);
-			})}
-		</ul>
-	);
-}
-
-function NewTokenForm({ fields, errors, message }: TokenForm) {
-	return (
-		<form method="post" action="/agents" class="form">
-			{message && <p class="reason">{message}</p>}
-			<ValidationErrors errors={errors} />
-			<label>
-				Labels <span class="soft">– separated by commas; agents may declare no others. Empty: any labels</span>
-				<input name="labels" value={fields.labels} placeholder="prod, gpu" />
-			</label>
-			<RestrictionFields projects={fields.projects} runs={fields.runs as RunTrust} />
-			<label>
-				Uses <span class="soft">– how many agents may register with it</span>
-				<input name="uses" value={fields.uses} inputMode="numeric" />
-			</label>
-			<label>
-				Valid for <span class="soft">– at most 90d</span>
-				<input name="expires_in" value={fields.expires_in} placeholder="1h" />
-			</label>
-			<button type="submit">Create token</button>
-		</form>
-	);
-}
-
-const TRUST_WORDS: Record<RunTrust, string> = {
-	any: "all runs",
-	trusted: "only trusted runs, none from a fork",
-	untrusted: "only runs from forks",
-};
-
-function RestrictionFields({ projects, runs }: { projects: string; runs: Restriction["runs"] }) {
-	return (
-		<>
-			<label>
-				Projects <span class="soft">– separated by commas; empty: every project</span>
-				<input name="projects" value={projects} placeholder="web, api" />
-			</label>
-			<label>
-				Runs
-				<select name="runs">
-					{RUN_TRUST.map((one) => (
-						<option key={one} value={one} selected={one === runs}>
-							{TRUST_WORDS[one]}
-						</option>
-					))}
-				</select>
-			</label>
-		</>
 	);
 }
 

@@ -5,9 +5,9 @@ import { attempt as attemptParameter, oneOf, valuesOf } from "../../http/paramet
 import type { RequestContext } from "../../http/route.ts";
 import { beginOfLog, previewLog } from "../../logs/pages/log_preview.ts";
 import { LogView } from "../../logs/pages/log_view.tsx";
+import { usualDurations } from "../../record/earlier_runs.ts";
 import { presentRunSummary } from "../../record/present.ts";
 import { requireJob, requireRunRow } from "../../record/require.ts";
-import { usualDurations } from "../../record/runs.ts";
 import { TestResults } from "../../test_results/pages/test_results.tsx";
 import { readSummary, testsOfRun } from "../../test_results/service.ts";
 import { page } from "../../ui/layout.tsx";

@@ -12,18 +12,16 @@ import { integer, oneOf, text, valuesOf } from "../../http/parameters.ts";
 import type { RequestContext } from "../../http/route.ts";
 import { dispatcherOf } from "../../platform/dispatcher.ts";
 import type { RunWait } from "../../queue/core/runs/explain.ts";
+import { listEarlier, type UsualDurations, usualDurations } from "../../record/earlier_runs.ts";
 import { presentRun, presentRunSummary } from "../../record/present.ts";
 import {
 	findDefinition,
 	findRun,
 	listArtifactsOfRun,
 	listDiscovered,
-	listEarlier,
 	listRecordedArtifacts,
 	listReruns,
 	type RunRecord,
-	type UsualDurations,
-	usualDurations,
 } from "../../record/runs.ts";
 import { listWaits } from "../../record/transitions.ts";
 import { TestResults } from "../../test_results/pages/test_results.tsx";
