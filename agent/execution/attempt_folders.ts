@@ -13,8 +13,10 @@ const PLAIN: Readonly<Record<string, readonly string[] | null>> = {
 	".": ["files", "steps", "t", "workspace"],
 	workspace: [],
 	t: [],
-	files: ["output", "summary"],
+	files: ["env", "output", "path", "summary"],
+	"files/env": null,
 	"files/output": null,
+	"files/path": null,
 	"files/summary": null,
 };
 
@@ -25,20 +27,33 @@ const OWN_FOLDER = constants.S_IFDIR | 0o700;
 type Changes = ReadonlyMap<string, string>;
 
 /** What decides which folders a job needs. */
-type Needs = Pick<Assignment, "source" | "container"> & { steps: readonly Pick<Assignment["steps"][number], "build">[] };
+type Needs = Pick<Assignment, "source" | "container" | "steps" | "finally">;
 
 /**
  * Makes the folders of an attempt. Nothing here waits for another thread: it is a few entries.
  * @param folder the folder of the attempt
  */
-export function makeAttemptFolders(folder: string, { source, container, steps }: Needs): void {
-	const { steps: scripts, own, emptyHome, temporary, home, files, output, summary, workspace } = attemptPaths(folder);
+export function makeAttemptFolders(folder: string, assignment: Needs): void {
+	const { source, container } = assignment;
+	const {
+		steps: scripts,
+		own,
+		emptyHome,
+		temporary,
+		home,
+		files,
+		output,
+		summary,
+		variables,
+		path: folders,
+		workspace,
+	} = attemptPaths(folder);
 	mkdirSync(folder, { recursive: true, mode: 0o700 });
 	const needed = [...(source ? [emptyHome] : []), ...(container ? [home] : [])];
-	if (source || container || steps.some((step) => step.build)) needed.push(own);
+	if (source || container || hasBuild(assignment)) needed.push(own);
 	for (const one of [workspace, files, temporary, ...needed]) mkdirSync(one, { mode: 0o700 });
 	mkdirSync(scripts, { mode: container ? 0o755 : 0o700 });
-	for (const file of [output, summary]) writeFileSync(file, "", { mode: 0o600 });
+	for (const file of [output, summary, variables, folders]) writeFileSync(file, "", { mode: 0o600 });
 }
 
 /**
@@ -63,8 +78,8 @@ export class AttemptFolders {
 
 	/** Makes the folders of an attempt, or takes those of an earlier one. */
 	make(folder: string, assignment: Needs): void {
-		const { source, container, steps } = assignment;
-		const isPlain = !source && !container && !steps.some((step) => step.build);
+		const { source, container } = assignment;
+		const isPlain = !source && !container && !hasBuild(assignment);
 		const kept = isPlain ? this.#takeSpare(folder) : null;
 		if (kept === null) makeAttemptFolders(folder, assignment);
 		if (isPlain) this.#plain.set(folder, kept ?? changesIn(folder));
@@ -112,6 +127,10 @@ export class AttemptFolders {
 			return false;
 		}
 	}
+}
+
+function hasBuild({ steps, finally: last }: Needs): boolean {
+	return [...steps, ...(last?.steps ?? [])].some((step) => step.build);
 }
 
 /** Moves a folder, which is a change of its own. @returns the changes in it from now on */

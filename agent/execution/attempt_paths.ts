@@ -14,5 +14,7 @@ export function attemptPaths(folder: string) {
 		files,
 		output: `${files}/output`,
 		summary: `${files}/summary`,
+		variables: `${files}/env`,
+		path: `${files}/path`,
 	};
 }

@@ -66,6 +66,8 @@ export function jobEnvironment(
 		CI_WORKSPACE: paths.workspace,
 		CI_OUTPUT: paths.output,
 		CI_SUMMARY: paths.summary,
+		CI_ENV: paths.variables,
+		CI_PATH: paths.path,
 		[MARKER]: assignment.attempt_id,
 	};
 	if (source && commit) {

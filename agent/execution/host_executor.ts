@@ -6,7 +6,15 @@ import type { Output, RunningProcess } from "../processes/start_process.ts";
 import type { Starter } from "../processes/starter.ts";
 import { UsageMeter, type UsageReading } from "../processes/usage_meter.ts";
 import { attemptPaths } from "./attempt_paths.ts";
-import { type ExecutorPaths, enterWorkspace, openStepFolder, openWorkspace, type StepExecutor, type StepScript } from "./step_executor.ts";
+import {
+	type ExecutorPaths,
+	enterWorkspace,
+	openStepFolder,
+	openWorkspace,
+	STEP_MARKER,
+	type StepExecutor,
+	type StepScript,
+} from "./step_executor.ts";
 import { startScript } from "./step_shell.ts";
 
 function canEnter(folder: string): boolean {
@@ -29,8 +37,8 @@ export class HostExecutor implements StepExecutor {
 
 	/** @param starter a shell that starts steps; null: each step starts its own process */
 	constructor(folder: string, workspace: string, processes: AttemptProcesses, starter: Starter | null) {
-		const { steps, output, summary, temporary, home, credentials } = attemptPaths(folder);
-		this.paths = { workspace, output, summary, temporary, home, credentials };
+		const { steps, files, output, summary, variables, path, temporary, home, credentials } = attemptPaths(folder);
+		this.paths = { workspace, files, output, summary, variables, path, temporary, home, credentials };
 		this.#steps = steps;
 		this.#processes = processes;
 		this.#cgroup = processes.cgroup;
@@ -42,10 +50,11 @@ export class HostExecutor implements StepExecutor {
 		return this.#meter.read();
 	}
 
-	async start({ text, shell, number, workingDirectory, env }: StepScript, output: Output): Promise<RunningProcess> {
+	async start({ text, shell, number, workingDirectory, env: given, path, isAlone }: StepScript, output: Output): Promise<RunningProcess> {
+		const env = path.length === 0 ? given : { ...given, PATH: [...path, ...(given.PATH ? [given.PATH] : [])].join(":") };
 		const folder = workingDirectory === null ? enterWorkspace(this.paths.workspace) : await this.#openFolder(workingDirectory);
 		const file = `${this.#steps}/${number}`;
-		const starter = this.#freeStarter(folder.place, env);
+		const starter = isAlone ? this.#freeStarter(folder.place, env) : null;
 		try {
 			const running = await startScript({ text, shell, file, cwd: folder.place, env, cgroup: this.#cgroup, starter }, output);
 			this.#processes.add(running.pid);
@@ -73,8 +82,14 @@ export class HostExecutor implements StepExecutor {
 		return openStepFolder(workspace, workingDirectory).finally(() => workspace.close());
 	}
 
-	endStep(running: RunningProcess, graceMs: number): Promise<void> {
-		return this.#processes.end([running.pid], graceMs);
+	endStep(running: RunningProcess, number: number, graceMs: number): Promise<void> {
+		// A step that the starter runs began when nothing else of the job ran.
+		if (running.pid === this.#starter?.pid) return this.#processes.end([running.pid], graceMs);
+		return this.#processes.endMarked(running.pid, [STEP_MARKER, String(number)], graceMs);
+	}
+
+	endSteps(graceMs: number): Promise<void> {
+		return this.#processes.endAll(graceMs);
 	}
 
 	end(graceMs: number): Promise<void> {

@@ -45,3 +45,12 @@ export type GitSource = Extract<NonNullable<Assignment["source"]>, { git: string
 
 /** One step of the pipeline. */
 export type AssignedStep = Assignment["steps"][number];
+
+type Filled<Value> = Value extends { template: string }
+	? string
+	: Value extends object
+		? { [Key in keyof Value]: Filled<Value[Key]> }
+		: Value;
+/** A step with all of its texts filled in. */
+export type FilledStep = Filled<AssignedStep>;
+export type FilledBuild = NonNullable<FilledStep["build"]>;

@@ -8,12 +8,12 @@ export interface JobPhases {
 	names: string[];
 	fetch: number | null;
 	container: number | null;
-	/** The position of the pipeline's first step. */
+	/** The position of the pipeline's first step; those of `finally` follow the others. */
 	steps: number;
 	results: number | null;
 }
 
-export function phasesOf({ source, steps, artifacts, container, reports, discovery, lists_refs }: Assignment): JobPhases {
+export function phasesOf({ source, steps, finally: last, artifacts, container, reports, discovery, lists_refs }: Assignment): JobPhases {
 	const names: string[] = [];
 	const add = (name: string | null) => (name === null ? null : names.push(name) - 1);
 	const checkOutName = lists_refs ? "list the refs" : "check out";
@@ -22,7 +22,7 @@ export function phasesOf({ source, steps, artifacts, container, reports, discove
 	const fetch = add(artifacts.fetch.length > 0 ? "fetch artifacts" : null);
 	const prepared = add(container ? "prepare the container" : null);
 	const first = names.length;
-	names.push(...steps.map((step) => step.name));
+	names.push(...[...steps, ...(last?.steps ?? [])].map((step) => step.name));
 	const results = add(reports !== null ? "collect results" : artifacts.save.length > 0 ? "save artifacts" : null);
 	return { names, fetch, container: prepared, steps: first, results };
 }

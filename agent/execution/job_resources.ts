@@ -26,7 +26,7 @@ export interface JobResources {
 
 /** Runs a part of the agent's work as a step of the job. */
 export async function runPhase<Value>(job: JobResources, position: number, line: string, body: () => Promise<Value>): Promise<Value> {
-	await job.steps.begin(position, line);
+	await job.steps.begin([position], line);
 	try {
 		const value = await body();
 		job.steps.end(position, "succeeded", null);

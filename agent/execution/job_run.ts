@@ -1,4 +1,5 @@
 import { realpathSync } from "node:fs";
+import { cleanupLimit } from "../../schema/pipeline/runtime/cleanup.ts";
 import { plainText } from "../../schema/text/ansi.ts";
 import type { DiscoveryResult } from "../../schema/wire/discovery.ts";
 import { formatDuration } from "../../schema/wire/duration.ts";
@@ -24,18 +25,23 @@ import { type JobPhases, phasesOf } from "./job_phases.ts";
 import { endStoppedStep, type JobResources, registryAccess, runPhase } from "./job_resources.ts";
 import type { JobSource } from "./job_source.ts";
 import { JobSteps } from "./job_steps.ts";
-import { JobStop } from "./job_stop.ts";
+import { JobStop, stoppedOutcome } from "./job_stop.ts";
 import { SourceFailed } from "./source_failed.ts";
+import { StepFiles } from "./step_files.ts";
 import { StepRunner } from "./step_runner.ts";
+import { StepSequence } from "./step_sequence.ts";
 import { rejectUntrusted } from "./untrusted_jobs.ts";
 import { UsageWatch } from "./usage_watch.ts";
 
 const NO_RESULTS: Results = { outputs: {}, artifacts: [], tests: null, coverage: null };
 
+/** The reasons for a stop after which `finally` does not run: another attempt may run already. */
+const WITHOUT_CLEANUP: ReadonlySet<StopReason> = new Set(["lost", "agent_stopped"]);
+
 /**
- * Runs one job in a fresh workspace. It checks out the source, fetches files, runs the steps until
- * one fails, and collects the results in any case. However the job ends, it leaves no process and
- * no container.
+ * Runs one job in a fresh workspace. It checks out the source, fetches files, runs the steps and
+ * those of `finally`, and collects the results in any case. However the job ends, it leaves no
+ * process and no container.
  */
 export class JobRun implements Job {
 	readonly #job: JobResources;
@@ -44,7 +50,16 @@ export class JobRun implements Job {
 	#source: JobSource | null = null;
 	readonly #idle: IdleWatch;
 	readonly #usage: UsageWatch;
-	readonly #steps: StepRunner;
+	/** When the job began, on the monotonic clock. */
+	#began = 0;
+	/** Ends the job when its time is over; undefined while no limit holds. */
+	#timer: NodeJS.Timeout | undefined;
+	/** Whether the steps of the pipeline have begun. */
+	#hasBegun = false;
+	/** Whether the steps run that follow a stop, or those of `finally`. */
+	#isCleaning = false;
+	/** Why the job was stopped, once steps run after the stop. */
+	#stopped: StopReason | null = null;
 	#used: Usage | null = null;
 	#discovered: DiscoveryResult | null = null;
 	#refs: ListedRef[] | null = null;
@@ -57,7 +72,14 @@ export class JobRun implements Job {
 		this.#phases = phases;
 		this.#usage = new UsageWatch(() => job.executor.readUsage(), job.context.now);
 		this.#idle = new IdleWatch(idle_timeout_ms, () => this.#stopIdle());
-		this.#steps = new StepRunner(job, (folder) => this.#source?.credentialSettings(folder) ?? [], this.#output);
+		job.stop = this.#newStop();
+	}
+
+	#newStop(): JobStop {
+		const { context, processes } = this.#job;
+		const mayContinue = (reason: StopReason) =>
+			this.#hasBegun && !this.#isCleaning && !WITHOUT_CLEANUP.has(reason) && cleanupLimit(context.assignment) > 0;
+		return new JobStop(processes, context.killGraceMs, () => this.#job.executor, mayContinue);
 	}
 
 	/** Prepares a job whose folders are made (attempt_folders.ts). */
@@ -94,29 +116,34 @@ export class JobRun implements Job {
 	}
 
 	stop(reason: StopReason): void {
-		if (!this.isOver) this.#job.stop.stop(reason);
+		if (this.isOver) return;
+		// What cleans up goes on, and then the job ends for this reason.
+		if (this.#isCleaning && !WITHOUT_CLEANUP.has(reason)) this.#stopped ??= reason;
+		else this.#job.stop.stop(reason);
+	}
+
+	/** Why the job was stopped; null while it was not. */
+	get #stopReason(): StopReason | null {
+		return this.#stopped ?? this.#job.stop.reason;
 	}
 
 	/** Runs the job to its end. Never throws: every error becomes part of the result. */
 	async run(): Promise<JobResult> {
-		const { context, spool, steps, masker, stop } = this.#job;
-		const timeoutMs = context.assignment.timeout_ms;
-		const timeout = setTimeout(() => {
-			void spool.writeLine(`:: the job exceeded its timeout of ${formatDuration(timeoutMs)}`);
-			this.stop("timed_out");
-		}, timeoutMs);
+		const { context, spool, steps, masker } = this.#job;
+		this.#began = performance.now();
+		this.#limitTime(context.assignment.timeout_ms);
 		let outcome: Outcome;
 		let results = NO_RESULTS;
 		try {
 			outcome = await this.#runSteps();
 			// Processes in the background would still write to the files that are collected now.
-			if (stop.reason === null) await stop.endAll();
-			if (stop.reason === null) ({ outcome, results } = await this.#collect(outcome));
+			if (this.#stopReason === null) await this.#job.stop.endAll();
+			if (this.#stopReason === null) ({ outcome, results } = await this.#collect(outcome));
 		} catch (error) {
-			outcome = stop.reason ? endStoppedStep(this.#job, null) : await this.#errored(error);
+			outcome = this.#stopReason ? stoppedOutcome(this.#stopReason, context.assignment) : await this.#errored(error);
 		}
-		clearTimeout(timeout);
-		await stop.ended();
+		clearTimeout(this.#timer);
+		await this.#job.stop.ended();
 		await this.#source?.close();
 		await context.leaveCgroup();
 		this.isOver = true;
@@ -127,6 +154,14 @@ export class JobRun implements Job {
 		const reason = unmasked && { ...unmasked, text: plainText(masker.text(unmasked.text)) };
 		const outputs = Object.fromEntries(Object.entries(results.outputs).map(([name, value]) => [name, masker.text(value)]));
 		return { state, exit_code, reason, ...results, outputs, usage: this.#used, discovery: this.#discovered, refs: this.#refs };
+	}
+
+	/** Stops the job after this time. */
+	#limitTime(ms: number): void {
+		this.#timer = setTimeout(() => {
+			void this.#job.spool.writeLine(`:: the job exceeded its timeout of ${formatDuration(this.#job.context.assignment.timeout_ms)}`);
+			this.stop("timed_out");
+		}, ms);
 	}
 
 	async close(): Promise<void> {
@@ -163,20 +198,67 @@ export class JobRun implements Job {
 		const commit = source ? await (await this.#openSource()).prepare(source) : null;
 		if (this.#phases.fetch !== null) await this.#fetchArtifacts(this.#phases.fetch);
 		if (this.#phases.container !== null) await this.#openContainer(this.#phases.container);
-		const environment = this.#environment(commit);
+		const sequence = this.#sequence(commit);
+		this.#hasBegun = true;
 		this.#idle.start();
 		this.#usage.start();
 		try {
-			for (const [index, step] of assignment.steps.entries()) {
-				const outcome = await this.#steps.run(this.#phases.steps + index, step, environment);
-				if (outcome.state !== "succeeded") return outcome;
-			}
+			const outcome = await sequence.run();
+			this.#idle.stop();
+			return await this.#cleanUp(sequence, outcome);
 		} finally {
 			this.#idle.stop();
 			// The control group may serve another job soon.
 			this.#used = this.#usage.stop();
 		}
-		return SUCCESS;
+	}
+
+	#sequence(commit: Commit | null): StepSequence {
+		const { context, executor } = this.#job;
+		return new StepSequence(this.#job, {
+			runner: new StepRunner(this.#job, (folder) => this.#source?.credentialSettings(folder) ?? []),
+			files: new StepFiles(attemptPaths(context.folder).files, executor.paths.files),
+			first: this.#phases.steps,
+			environment: this.#environment(commit),
+			output: this.#output,
+		});
+	}
+
+	/**
+	 * Runs the steps that follow a stop, and those of `finally`, with a time limit of their own.
+	 * @param outcome the outcome of the steps before, if the job was not stopped
+	 */
+	async #cleanUp(sequence: StepSequence, outcome: Outcome): Promise<Outcome> {
+		const { context, stop, spool } = this.#job;
+		const { assignment } = context;
+		const { reason } = stop;
+		const limit = cleanupLimit(assignment);
+		const hasSteps = assignment.finally !== null || (reason !== null && sequence.mayResume);
+		if (!hasSteps || (reason !== null && WITHOUT_CLEANUP.has(reason)))
+			return reason === null ? outcome : stoppedOutcome(reason, assignment);
+		if (reason !== null) await stop.ended();
+		clearTimeout(this.#timer);
+		const left = assignment.timeout_ms - (performance.now() - this.#began);
+		this.#stopped = reason;
+		this.#isCleaning = true;
+		const cleaning = this.#newStop();
+		this.#job.stop = cleaning;
+		if (reason !== null) await spool.writeLine(`:: ${STOPPED[reason]}; the steps that clean up run for up to ${formatDuration(limit)}`);
+		const timer = setTimeout(() => {
+			void spool.writeLine(`:: the steps that clean up took longer than ${formatDuration(limit)}`);
+			cleaning.stop("timed_out");
+		}, limit);
+		if (reason !== null) await sequence.resume(reason);
+		let last = await sequence.finish();
+		clearTimeout(timer);
+		this.#isCleaning = false;
+		if (cleaning.reason !== null && WITHOUT_CLEANUP.has(cleaning.reason)) return stoppedOutcome(cleaning.reason, assignment);
+		if (cleaning.reason !== null && outcome.state === "succeeded") last = cleanupTimedOut(limit);
+		await cleaning.endAll();
+		if (this.#stopped !== null) return stoppedOutcome(this.#stopped, assignment);
+		this.#job.stop = this.#newStop();
+		this.#limitTime(Math.max(0, left));
+		return last;
 	}
 
 	/** @throws JobError if the agent no longer meets the job's requirements */
@@ -262,7 +344,7 @@ export class JobRun implements Job {
 			signal: stop.signal,
 			masker,
 			writeLine: (text) => spool.writeLine(text),
-			begin: (line) => (position === null ? spool.writeLine(line) : steps.begin(position, line)),
+			begin: (line) => (position === null ? spool.writeLine(line) : steps.begin([position], line)),
 		});
 		if (stop.reason) return { outcome: endStoppedStep(this.#job, position), results: NO_RESULTS };
 		if (position !== null) steps.end(position, error ? "failed" : "succeeded", null);
@@ -294,6 +376,20 @@ export class JobRun implements Job {
 			},
 		};
 	}
+}
+
+/** What the log says of a stop that steps follow. */
+const STOPPED: Readonly<Record<StopReason, string>> = {
+	cancelled: "the job was cancelled",
+	timed_out: "the job timed out",
+	idle_timed_out: "the job timed out",
+	agent_stopped: "the agent was stopped",
+	lost: "the lease was lost",
+};
+
+function cleanupTimedOut(limit: number): Outcome {
+	const text = `The steps of \`finally\` took longer than ${formatDuration(limit)}.`;
+	return { state: "timed_out", exitCode: null, reason: { code: "finally_timed_out", text } };
 }
 
 /** Everything that the log must not show. */

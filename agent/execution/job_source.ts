@@ -104,7 +104,7 @@ export class JobSource {
 
 	async #unpack({ upload }: { upload: string }): Promise<null> {
 		const { context, workspace, spool, steps, stop } = this.#job;
-		await steps.begin(SOURCE_STEP, `:: unpack the source ${upload}`);
+		await steps.begin([SOURCE_STEP], `:: unpack the source ${upload}`);
 		const entries = await unpackSource({
 			client: context.client,
 			attempt: { id: context.assignment.attempt_id, token: context.token },
@@ -120,7 +120,7 @@ export class JobSource {
 	async #beginCheckout(source: GitSource, verb = "check out"): Promise<Checkout> {
 		const { context, workspace, spool, steps, stop, processes, executor } = this.#job;
 		const { assignment, checkoutEnvironment, mirrors, folder } = context;
-		await steps.begin(SOURCE_STEP, `:: ${verb} ${source.git}${source.ref ? ` ${source.ref}` : ""}`);
+		await steps.begin([SOURCE_STEP], `:: ${verb} ${source.git}${source.ref ? ` ${source.ref}` : ""}`);
 		return {
 			source,
 			workspace,

@@ -37,12 +37,15 @@ export class JobSteps {
 		});
 	}
 
-	async begin(position: number, line: string): Promise<void> {
-		const step = this.#steps[position] as Step;
+	/** Begins a step; or several, which share their place in the log. */
+	async begin(positions: readonly number[], line: string): Promise<void> {
 		await this.#spool.endLine();
-		this.#begins[position] = this.#spool.position;
-		step.state = "running";
-		step.started_at = new Date(this.#now()).toISOString();
+		for (const position of positions) {
+			const step = this.#steps[position] as Step;
+			this.#begins[position] = this.#spool.position;
+			step.state = "running";
+			step.started_at = new Date(this.#now()).toISOString();
+		}
 		this.onChange(this.list);
 		await this.#spool.writeLine(line);
 	}

@@ -10,15 +10,25 @@ export class JobStop {
 	readonly #processes: AttemptProcesses;
 	readonly #killGraceMs: number;
 	readonly #executor: () => StepExecutor;
+	readonly #mayContinue: (reason: StopReason) => boolean;
 	readonly #controller = new AbortController();
 	#reason: StopReason | null = null;
 	#ending: Promise<void> | null = null;
 
-	/** @param executor the executor of the job at this moment */
-	constructor(processes: AttemptProcesses, killGraceMs: number, executor: () => StepExecutor) {
+	/**
+	 * @param executor the executor of the job at this moment
+	 * @param mayContinue whether other steps may run after this stop
+	 */
+	constructor(
+		processes: AttemptProcesses,
+		killGraceMs: number,
+		executor: () => StepExecutor,
+		mayContinue: (reason: StopReason) => boolean = () => false,
+	) {
 		this.#processes = processes;
 		this.#killGraceMs = killGraceMs;
 		this.#executor = executor;
+		this.#mayContinue = mayContinue;
 	}
 
 	/** Why the job was stopped; null while it was not. */
@@ -36,19 +46,25 @@ export class JobStop {
 		if (this.#reason !== null) return;
 		this.#reason = reason;
 		this.#controller.abort();
-		this.#ending = this.endAll();
+		this.#ending = this.#endSteps();
 	}
 
 	/**
 	 * Call it after every start: `stop` may have come too early to end what was just being started.
 	 */
 	endIfStopped(): void {
-		if (this.#reason !== null) this.#ending = this.endAll();
+		if (this.#reason !== null) this.#ending = this.#endSteps();
 	}
 
 	/** Waits until nothing of the job runs. */
 	async ended(): Promise<void> {
 		await (this.#ending ?? this.endAll());
+	}
+
+	/** Ends the steps; and all of the job, if nothing may follow. */
+	async #endSteps(): Promise<void> {
+		if (this.#reason !== null && this.#mayContinue(this.#reason)) await this.#executor().endSteps(this.#killGraceMs);
+		else await this.endAll();
 	}
 
 	async endAll(): Promise<void> {

@@ -17,9 +17,11 @@ export interface StepExecutor {
 	 * @throws CannotStart
 	 */
 	start(script: StepScript, output: Output): Promise<RunningProcess>;
-	/** Ends one step and every process that it started. */
-	endStep(running: RunningProcess, graceMs: number): Promise<void>;
-	/** Ends every process of the job's steps. */
+	/** Ends one step, by its position in the job, and every process that it started. */
+	endStep(running: RunningProcess, number: number, graceMs: number): Promise<void>;
+	/** Ends every process of the job's steps. Others can be started after that. */
+	endSteps(graceMs: number): Promise<void>;
+	/** Ends all of the job. Nothing can be started after that. */
 	end(graceMs: number): Promise<void>;
 	/**
 	 * Why a step failed, if the executor knows more than its exit code.
@@ -38,13 +40,24 @@ export interface StepScript {
 	/** A folder in the workspace; null: the workspace itself. */
 	workingDirectory: string | null;
 	env: Record<string, string>;
+	/** Folders before those of the PATH, the first one first. */
+	path: readonly string[];
+	/** Whether no other step runs meanwhile. */
+	isAlone: boolean;
 }
+
+/** The variable that every process of a step inherits, with the step's position. */
+export const STEP_MARKER = "WINDLASS_STEP";
 
 /** The paths of the job's files as a step sees them. */
 export interface ExecutorPaths {
 	workspace: string;
+	/** The folder of the files below. */
+	files: string;
 	output: string;
 	summary: string;
+	variables: string;
+	path: string;
 	/** For temporary files. The agent deletes it after the job. */
 	temporary: string;
 	/** The home folder of a user who has none that is writable. */

@@ -15,9 +15,10 @@ export function isUntrusted({ source }: Pick<Assignment, "source">): boolean {
  * @throws JobError for an untrusted job that asks for credentials or devices of the agent, or
  * pushes an image
  */
-export function rejectUntrusted(assignment: Pick<Assignment, "source" | "container" | "services" | "steps">): void {
+export function rejectUntrusted(assignment: Pick<Assignment, "source" | "container" | "services" | "steps" | "finally">): void {
 	if (!isUntrusted(assignment)) return;
-	const { container, services, steps } = assignment;
+	const { container, services } = assignment;
+	const steps = [...assignment.steps, ...(assignment.finally?.steps ?? [])];
 	const users = [container, ...services, ...steps.map(({ build }) => build)];
 	const credentials = users.find((user) => user && user.credentials !== null)?.credentials;
 	if (credentials)
@@ -28,7 +29,10 @@ export function rejectUntrusted(assignment: Pick<Assignment, "source" | "contain
 	// Not even to a registry without credentials: it may have images of the project.
 	const pushed = steps.find(({ build }) => build?.push)?.build?.tags[0];
 	if (pushed !== undefined)
-		throw new JobError("credentials_unavailable", `The job pushes the image ${pushed}. Runs of forks cannot push images.`);
+		throw new JobError(
+			"credentials_unavailable",
+			`The job pushes the image ${typeof pushed === "string" ? pushed : pushed.template}. Runs of forks cannot push images.`,
+		);
 	const device = container?.devices[0];
 	if (device !== undefined)
 		throw new JobError("device_rejected", `The job asks for the device ${device}. Runs of forks cannot use this agent's devices.`);

@@ -14,9 +14,9 @@ const WINDOW = 4;
 
 export class Masker {
 	/** The first bytes of a needle, as a number → the needles that begin so. */
-	readonly #needles = new Map<number, Alike>();
+	#needles = new Map<number, Alike>();
 	/** Beginnings of needles that are shorter than the window. */
-	readonly #beginnings = new Set<string>();
+	#beginnings = new Set<string>();
 	/**
 	 * Bytes that may be the beginning of a secret, and how many of them belong to a secret that was
 	 * found.
@@ -41,6 +41,14 @@ export class Masker {
 			this.#needles.set(key, alike);
 			for (let length = 1; length < WINDOW; length += 1) this.#beginnings.add(needle.toString("latin1", 0, length));
 		}
+	}
+
+	/** A stream of its own that hides the same secrets. */
+	branch(): Masker {
+		const branch = new Masker([], "wholes");
+		branch.#needles = this.#needles;
+		branch.#beginnings = this.#beginnings;
+		return branch;
 	}
 
 	/** @returns the masked bytes that can be shown, of these and of earlier ones */

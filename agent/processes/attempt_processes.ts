@@ -3,6 +3,7 @@ import type { Cgroup } from "./cgroup.ts";
 import {
 	descendantsOf,
 	findProcesses,
+	hasVariable,
 	livingGroups,
 	markProcesses,
 	type ProcessMark,
@@ -98,6 +99,31 @@ export class AttemptProcesses {
 			const signalled = this.#signal(groups, "SIGKILL");
 			this.cgroup?.kill();
 			await signalled;
+			await sleep(LOOK_MS);
+		}
+	}
+
+	/**
+	 * Ends the group of one leader, and the processes that were started with a variable: what else the
+	 * attempt runs goes on.
+	 */
+	async endMarked(leader: number, mark: readonly [name: string, value: string], graceMs: number): Promise<void> {
+		const living = () => {
+			const pids = this.cgroup?.pids ?? startedSince(this.#mark).filter((pid) => hasVariable(pid, MARKER, this.#attemptId));
+			const isOfStep = (pid: number) => processOf(pid)?.group === leader || hasVariable(pid, ...mark);
+			return pids.filter((pid) => pid !== this.#resident && processOf(pid)?.isLiving && isOfStep(pid));
+		};
+		const signalAll = (pids: readonly number[], signal: NodeJS.Signals) => {
+			sendSignal(-leader, signal);
+			for (const pid of pids) if (processOf(pid)?.group !== leader) sendSignal(pid, signal);
+		};
+		signalAll(living(), "SIGTERM");
+		const until = performance.now() + graceMs;
+		for (let left = living(), rounds = 0; left.length > 0 && rounds < MAX_KILL_ROUNDS; left = living()) {
+			if (performance.now() >= until) {
+				signalAll(left, "SIGKILL");
+				rounds += 1;
+			}
 			await sleep(LOOK_MS);
 		}
 	}

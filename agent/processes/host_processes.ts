@@ -77,7 +77,8 @@ export function findByEnvironment(name: string, value: string): number[] {
 	return runningPids().filter((pid) => hasVariable(pid, name, value));
 }
 
-function hasVariable(pid: number, name: string, value: string): boolean {
+/** Whether a process was started with `NAME=value` in its environment. */
+export function hasVariable(pid: number, name: string, value: string): boolean {
 	try {
 		const wanted = Buffer.from(`${name}=${value}\0`);
 		const environment = readFileSync(`/proc/${pid}/environ`);

@@ -67,6 +67,11 @@ export class Starter {
 		return new Starter(cgroup, child);
 	}
 
+	/** The process that leads the group of its steps; null if it could not be started. */
+	get pid(): number | null {
+		return this.#child.pid ?? null;
+	}
+
 	/** Whether it can start a step. */
 	get isWaiting(): boolean {
 		return !this.#hasEnded && this.#endStep === null && this.#outputs.length > 0;

@@ -1,5 +1,5 @@
-import { lstatSync } from "node:fs";
 import type { Assignment } from "../../schema/wire/protocol.ts";
+import { isEmptyFile } from "../files/is_empty_file.ts";
 
 /** The patterns of all files that the job saves. */
 export function savedPatterns({ artifacts: { save, entries } }: Pick<Assignment, "artifacts">): string[] {
@@ -12,14 +12,4 @@ export function savedPatterns({ artifacts: { save, entries } }: Pick<Assignment,
  */
 export function leavesResults(assignment: Assignment, { output, summary }: { output: string; summary: string }): boolean {
 	return assignment.reports !== null || savedPatterns(assignment).length > 0 || !isEmptyFile(output) || !isEmptyFile(summary);
-}
-
-function isEmptyFile(file: string): boolean {
-	try {
-		const info = lstatSync(file);
-		return info.isFile() && info.size === 0;
-	} catch {
-		// The reader knows what to do about a file that is gone.
-		return false;
-	}
 }

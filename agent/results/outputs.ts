@@ -1,11 +1,12 @@
 import { formatBytes } from "../../schema/wire/bytes.ts";
 import { MAX_OUTPUT_BYTES, MAX_OUTPUTS_BYTES, MAX_SUMMARY_BYTES } from "../../schema/wire/limits.ts";
-import { isGone } from "../files/confined_file_error.ts";
+import { OUTPUT_NAME, OUTPUT_NAME_ERROR } from "../../schema/wire/output_names.ts";
 import type { ConfinedFolder } from "../files/confined_folder.ts";
+import { readTextUpTo } from "../files/read_text.ts";
 import { JobError } from "../outcome.ts";
+import { InvalidLine, readNameValues } from "./name_values.ts";
 
-const MAX_OUTPUT_FILE_BYTES = 2 * MAX_OUTPUTS_BYTES;
-const NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
+export const MAX_OUTPUT_FILE_BYTES = 2 * MAX_OUTPUTS_BYTES;
 
 /** The outputs that a job has written, and notices for its log. */
 export interface ReadOutputs {
@@ -21,7 +22,7 @@ export interface ReadOutputs {
  * @throws JobError for an invalid line, or too large outputs
  */
 export async function readOutputs(files: ConfinedFolder | null, declared: readonly string[]): Promise<ReadOutputs> {
-	const { text, isWhole } = await readUpTo(files, "output", MAX_OUTPUT_FILE_BYTES);
+	const { text, isWhole } = await readTextUpTo(files, "output", MAX_OUTPUT_FILE_BYTES);
 	if (!isWhole) throw new JobError("output_too_large", `$CI_OUTPUT has more than ${formatBytes(MAX_OUTPUT_FILE_BYTES)}.`, "failed");
 	const written = parseOutputs(text);
 	const notices = [...written.keys()]
@@ -37,47 +38,21 @@ export async function readOutputs(files: ConfinedFolder | null, declared: readon
 	return { outputs, notices };
 }
 
-function parseOutputs(text: string): Map<string, string> {
-	const found = new Map<string, string>();
-	const lines = text.split("\n").map((line) => line.replace(/\r$/, ""));
-	for (let index = 0; index < lines.length; index += 1) {
-		const line = lines[index] as string;
-		if (line.trim() === "") continue;
-		const [, name, mark, rest] = /^([^=<\s]+)(=|<<)([\s\S]*)$/.exec(line) ?? [];
-		if (name === undefined || rest === undefined || !NAME.test(name)) throw invalid(index, "expected name=value, or name<<END");
-		if (mark === "=") {
-			found.set(name, rest);
-			continue;
-		}
-		const end = lines.indexOf(rest, index + 1);
-		if (rest === "" || end === -1) throw invalid(index, `no line ${JSON.stringify(rest)} ends it`);
-		found.set(name, lines.slice(index + 1, end).join("\n"));
-		index = end;
+/**
+ * The outputs in a text.
+ * @throws JobError for an invalid line
+ */
+export function parseOutputs(text: string): Map<string, string> {
+	try {
+		return readNameValues(text, (name) => (OUTPUT_NAME.test(name) ? null : OUTPUT_NAME_ERROR));
+	} catch (error) {
+		if (!(error instanceof InvalidLine)) throw error;
+		throw new JobError("output_invalid", `$CI_OUTPUT cannot be read. ${error.message}`, "failed");
 	}
-	return found;
-}
-
-function invalid(index: number, why: string): JobError {
-	return new JobError("output_invalid", `Line ${index + 1} of $CI_OUTPUT is not an output: ${why}.`, "failed");
 }
 
 /** Reads `$CI_SUMMARY`, which is Markdown; null if the job wrote nothing. */
 export async function readSummary(files: ConfinedFolder | null): Promise<{ text: string; isWhole: boolean } | null> {
-	const read = await readUpTo(files, "summary", MAX_SUMMARY_BYTES);
+	const read = await readTextUpTo(files, "summary", MAX_SUMMARY_BYTES);
 	return read.text.trim() === "" ? null : read;
-}
-
-/**
- * The first bytes of a file as text. It is empty for a missing file, and for everything but a
- * regular file.
- */
-async function readUpTo(files: ConfinedFolder | null, name: string, limit: number): Promise<{ text: string; isWhole: boolean }> {
-	try {
-		if (!files) return { text: "", isWhole: true };
-		const { bytes, isWhole } = await files.readUpTo(name, limit, "none");
-		return { text: bytes.toString("utf8"), isWhole };
-	} catch (error) {
-		if (isGone(error)) return { text: "", isWhole: true };
-		throw error;
-	}
 }

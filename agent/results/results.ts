@@ -88,7 +88,9 @@ async function collectFrom(
 	if (assignment.reports || savedPatterns(assignment).length > 0) await collecting.begin(`:: ${beginning(assignment)}`);
 	await part(async () => {
 		const { outputs, notices } = await readOutputs(files, assignment.outputs);
-		for (const notice of notices) await writeLine(`:: ${notice}`);
+		// A step with an id may tell later steps what the job does not tell others.
+		const steps = [...assignment.steps, ...(assignment.finally?.steps ?? [])];
+		if (steps.every(({ id }) => id === null)) for (const notice of notices) await writeLine(`:: ${notice}`);
 		results.outputs = outputs;
 	});
 	await part(async () => {

@@ -104,6 +104,8 @@ function assignmentOf({ pipeline, secrets }: LocalHost, job: SettledJob): Assign
 		idle_timeout_ms: job.idle_timeout_ms,
 		runs_on: { ...job.runs_on, labels: [] },
 		steps: job.steps,
+		finally: job.finally,
+		values: job.values,
 		container: job.container,
 		services: job.services,
 		outputs: job.outputs,

@@ -12,6 +12,12 @@ export const MAX_JOBS = 1000;
 export const MAX_BATCH_RUNS = 1000;
 export const MAX_BATCH_JOBS = 5000;
 export const MAX_STEPS = 200;
+export const MAX_FINALLY_STEPS = 50;
+export const MAX_PARALLEL_STEPS = 20;
+/** The steps of an attempt: those of the pipeline, and the agent's own around them. */
+export const MAX_ATTEMPT_STEPS = MAX_STEPS + MAX_FINALLY_STEPS + 4;
+/** How long the steps that run after a job has ended may take, unless the job says otherwise. */
+export const DEFAULT_FINALLY_MS = 5 * 60_000;
 export const MAX_YAML_ALIASES = 100;
 /**
  * The keys, values and items of a pipeline or submission. Each alias counts for all of its content.

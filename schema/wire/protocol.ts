@@ -6,13 +6,13 @@ import {
 	DEFAULT_MAX_LOG_BYTES,
 	MAX_ARTIFACT_PATH_BYTES,
 	MAX_ARTIFACTS_PER_JOB,
+	MAX_ATTEMPT_STEPS,
 	MAX_OUTPUT_BYTES,
 	MAX_OUTPUTS_BYTES,
 	MAX_PARTS,
 	MAX_RESULT_LOG_BASE64,
 	MAX_RESULTS,
 	MAX_SAVE_ENTRIES,
-	MAX_STEPS,
 	MAX_UPLOADS_PER_REQUEST,
 	PART_BYTES,
 } from "./limits.ts";
@@ -21,7 +21,7 @@ import { capabilities, NO_CAPABILITIES, resolvedRequirements } from "./requireme
 import { ARTIFACT_KINDS, artifactKind, coverageTotals, step, testTotals } from "./resources.ts";
 import { finishState, reason } from "./states.ts";
 import { usage } from "./usage.ts";
-import { reportFiles, workOf } from "./work.ts";
+import { reportFiles, stepValues, workOf } from "./work.ts";
 
 /**
  * The agent protocol: the requests of agents and the answers of the coordinator.
@@ -124,6 +124,10 @@ export const assignment = z.object({
 	idle_timeout_ms: count.nullable().default(null),
 	runs_on: resolvedRequirements.default({ labels: [] }),
 	steps: z.array(work.step),
+	/** The steps that run however the others ended. */
+	finally: work.cleanup.nullable().default(null),
+	/** The values of the expressions of steps; null if no step has one. */
+	values: stepValues.nullable().default(null),
 	container: work.container.nullable().default(null),
 	services: z.array(work.service).default([]),
 	/** The names of the declared outputs. */
@@ -171,7 +175,7 @@ export const finish = z.strictObject({
 	exit_code: z.number().int().nullable(),
 	reason: reason.nullable(),
 	log: z.strictObject({ bytes: count, sha256: sha256.nullable(), incomplete: z.boolean() }),
-	steps: z.array(step).max(MAX_STEPS + 2),
+	steps: z.array(step).max(MAX_ATTEMPT_STEPS),
 	artifacts: z
 		.array(
 			z.strictObject({
@@ -326,7 +330,7 @@ export const pinnedCommit = commit.extend({
 export type PinnedCommit = z.infer<typeof pinnedCommit>;
 export const commitAnswer = z.object({ sha: z.string() });
 
-export const steps = z.strictObject({ steps: z.array(step).max(MAX_STEPS + 2) });
+export const steps = z.strictObject({ steps: z.array(step).max(MAX_ATTEMPT_STEPS) });
 
 export const artifactUploadRequest = z.strictObject({
 	files: z

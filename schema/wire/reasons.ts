@@ -37,6 +37,7 @@ export const REASON_CODES = {
 		timed_out: "The job ran longer than its timeout. Make it faster, or raise `timeout`.",
 		idle_timed_out: "The job wrote nothing for longer than its idle timeout. Write progress to the log, or raise `idle_timeout`.",
 		step_timed_out: "A step ran longer than its timeout. Make it faster, or raise the `timeout` of the step.",
+		finally_timed_out: "The steps of `finally` took longer than their timeout. Make them faster, or raise `finally.timeout`.",
 		run_timed_out: "The run took longer than its timeout. Make its jobs faster, or raise the `timeout` of the pipeline.",
 	},
 	failed: {
@@ -46,6 +47,8 @@ export const REASON_CODES = {
 		artifacts_failed: "The files of `artifacts.save` cannot be saved. Check the paths, and the limits of sizes and numbers.",
 		output_invalid: "A line of `$CI_OUTPUT` is not an output. Write `name=value`, or `name<<END` and several lines.",
 		output_too_large: "The outputs of the job are too large. Save large values as artifacts.",
+		variables_invalid:
+			"A step has written something to `$CI_ENV` or `$CI_PATH` that cannot be used. Write `name=value`, or `name<<END` and several lines; and absolute folders.",
 		no_such_folder: "The working directory of a step does not exist. Create it in an earlier step.",
 		workspace_missing: "An earlier step removed or moved the workspace. Remove the files in it, not the folder itself.",
 		shell_missing: "The shell of a step is not on its `PATH`. Install it on the agent or in the image, or set another `shell`.",

@@ -3,6 +3,33 @@ import * as z from "zod";
 /** When an image is pulled. */
 export const PULL = ["always", "missing", "never"] as const;
 
+/** A text with expressions, which are evaluated later. */
+export const lateText = z.object({ template: z.string() });
+export type LateText = z.infer<typeof lateText>;
+
+const outcome = z.object({ result: z.string(), outputs: z.record(z.string(), z.string()) });
+
+/** The values of the expressions that an agent evaluates, beside those of the job's own steps. */
+export const stepValues = z.object({
+	run: z.object({
+		branch: z.string(),
+		tag: z.string(),
+		event: z.string(),
+		project: z.string(),
+		pipeline: z.string(),
+		pull_request: z.string(),
+		target_branch: z.string(),
+		draft: z.boolean(),
+		labels: z.array(z.string()).readonly(),
+	}),
+	params: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+	doubles: z.array(z.string()),
+	matrix: z.record(z.string(), z.string()),
+	changed: z.record(z.string(), z.boolean()),
+	needs: z.record(z.string(), outcome),
+});
+export type StepValues = z.infer<typeof stepValues>;
+
 /**
  * The work of a job. In a stored pipeline its texts may have expressions; its agent gets it without
  * any.
@@ -12,27 +39,40 @@ export function workOf<Text extends z.ZodType>(text: Text) {
 	/** The agent's registry credentials; null for those of its own Docker. */
 	const credentials = z.string().nullable().default(null);
 	const pull = z.enum(PULL);
+	/** A text of a step: the agent fills in what uses the steps before it. */
+	const stepText = z.union([text, lateText]);
 	const build = z.object({
 		context: z.string(),
 		dockerfile: z.string().nullable(),
-		tags: z.array(text),
+		tags: z.array(stepText),
 		push: z.boolean(),
-		cache: z.array(text),
-		args: variables,
+		cache: z.array(stepText),
+		args: z.record(z.string(), stepText),
 		target: z.string().nullable(),
 		credentials,
 	});
 	const step = z.object({
 		name: z.string(),
+		/** Its name in expressions. */
+		id: z.string().nullable().default(null),
+		condition: z.string().nullable().default(null),
+		/** Whether the condition uses the status: the step may run after others failed, or after a cancel. */
+		asks_for_status: z.boolean().default(false),
 		run: z.string(),
-		env: variables,
+		env: z.record(z.string(), stepText),
 		working_directory: z.string().nullable(),
 		/** `default` in containers: bash if the image has it, otherwise sh. */
 		shell: z.string(),
 		timeout_ms: milliseconds.nullable(),
 		/** An image to build, instead of a script. */
 		build: build.nullable().default(null),
+		continue_on_error: z.boolean().default(false),
+		retry: z.object({ attempts: z.number().int().positive(), delay_ms: milliseconds }).nullable().default(null),
+		/** Steps in a row with the same number run at the same time. */
+		group: z.number().int().nonnegative().nullable().default(null),
 	});
+	/** The steps that run however the others ended. */
+	const cleanup = z.object({ steps: z.array(step), timeout_ms: milliseconds });
 	const container = z.object({
 		image: text,
 		workdir: z.string().nullable(),
@@ -62,7 +102,7 @@ export function workOf<Text extends z.ZodType>(text: Text) {
 		pull,
 		credentials,
 	});
-	return { variables, build, step, container, service };
+	return { variables, build, step, cleanup, container, service };
 }
 
 const milliseconds = z.number().int().nonnegative();

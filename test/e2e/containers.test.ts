@@ -107,6 +107,58 @@ describe("a job in a container", () => {
 		expect(docker.leftovers()).toEqual([]);
 	});
 
+	test("has conditions, retries, groups, variables and `finally` as a job on the host has", async () => {
+		const { job, log } = await inContainer({
+			steps: [
+				{
+					id: "one",
+					name: "one",
+					run: "echo v=1 >> $CI_OUTPUT; echo A=written >> $CI_ENV; mkdir bin; printf '#!/bin/sh\\necho mine' > bin/mine; chmod +x bin/mine; echo $PWD/bin >> $CI_PATH",
+				},
+				{ name: "two", run: 'mine; echo "$A $V"', env: { V: "${{ steps.one.outputs.v }}" }, if: 'steps.one.outputs.v == "1"' },
+				{ name: "left", run: "sleep 500 & echo $! > pid" },
+				{ name: "slow", run: "setsid sleep 501 & sleep 502", timeout: "1s", continue_on_error: true },
+				{ name: "three", run: "kill -0 $(cat pid); ! ps | grep 'sleep 50[12]' | grep -v grep" },
+				{
+					parallel: [
+						{ id: "p", run: "echo from p; echo P=1 >> $CI_ENV" },
+						{ name: "q", run: "sleep 1; echo from q; exit 3", continue_on_error: true },
+					],
+				},
+				{ name: "flaky", run: "test -e again || { touch again; exit 1; }", retry: 2 },
+				{ name: "fails", run: 'test "$P" = 2' },
+				{ name: "on failure", run: "echo it failed", if: "failure()" },
+			],
+			finally: ["echo cleaned $A"],
+		});
+		expect([job.state, job.reason?.text]).toEqual(["failed", 'The step "fails" failed with exit code 1.']);
+		for (const text of [
+			"mine\nwritten 1\n",
+			"[p] from p\n",
+			"[q] from q\n",
+			":: attempt 2 of 2 follows\n",
+			"it failed\n",
+			"cleaned written\n",
+		])
+			expect(log).toContain(text);
+		expect(job.steps.find(({ name }) => name === "slow")?.state).toBe("timed_out");
+		expect(docker.leftovers()).toEqual([]);
+	});
+
+	test("runs the steps of `finally` in its container after a cancel", async () => {
+		const run = await submit({
+			container: "test/busybox:1",
+			steps: ["echo waiting; sleep 300 & sleep 301"],
+			finally: ["ps | grep -c 'sleep 30[0-9]' || echo all have ended; hostname > f; echo cleaned"],
+		});
+		const logText = () => coordinator.text(`/api/v1/jobs/${run.jobs[0]?.id}/log?format=clean`);
+		await eventually(async () => (await logText()).includes("waiting\n"), "a running step");
+		await coordinator.post(`/api/v1/runs/${run.id}/cancel`, {});
+		const { job, log } = await ended(run);
+		expect([job.state, log]).toEqual(["cancelled", expect.stringContaining("all have ended\ncleaned\n")]);
+		expect(docker.leftovers()).toEqual([]);
+	});
+
 	test("is measured as a job on the host is: CPU by its container, also of ended processes", async () => {
 		const burn = "sh -c 'end=$(($(date +%s) + 4)); while [ $(date +%s) -lt $end ]; do :; done'";
 		const { job } = await inContainer({ steps: [{ name: "burn", run: burn }] });

@@ -135,7 +135,9 @@ export class SimulatedJob implements Job {
 		if (this.#stopReason !== null || this.isOver) return;
 		this.#stopReason = reason;
 		this.#stop.abort();
-		setTimeout(() => this.#stopped.resolve(), Math.min(this.#script.stubbornMs, this.#killGraceMs));
+		const last = reason === "lost" || reason === "agent_stopped" ? null : this.assignment.finally;
+		const cleaning = last === null ? 0 : Math.min(this.#script.stubbornMs * 2, last.timeout_ms);
+		setTimeout(() => this.#stopped.resolve(), Math.min(this.#script.stubbornMs, this.#killGraceMs) + cleaning);
 	}
 
 	async run(): Promise<JobResult> {

@@ -147,7 +147,7 @@ export class Model implements Witness {
 			onStop: (job) => {
 				const attempt = this.#liveAttemptOf(job) as ModelAttempt;
 				attempt.state = "cancelling";
-				attempt.cancelAt = this.#now + this.#times.killGraceMs + CANCEL_SLACK_MS;
+				attempt.cancelAt = this.#now + this.#times.killGraceMs + CANCEL_SLACK_MS + this.#cleaning(job);
 			},
 			onWithdraw: (job) => {
 				for (const offer of [...this.#offers.values()]) if (offer.job === job) this.#offers.delete(offer.attemptId);
@@ -526,7 +526,12 @@ export class Model implements Witness {
 	}
 
 	#timeoutAt(job: ModelJob): number {
-		return this.#now + job.definition.timeout_ms + this.#times.killGraceMs + TIMEOUT_SLACK_MS;
+		return this.#now + job.definition.timeout_ms + this.#times.killGraceMs + TIMEOUT_SLACK_MS + this.#cleaning(job);
+	}
+
+	/** How much longer a job may take to end because steps clean up after it. */
+	#cleaning({ definition }: Pick<ModelJob, "definition">): number {
+		return definition.finally === null ? 0 : definition.finally.timeout_ms + this.#times.killGraceMs;
 	}
 
 	#release(lease: Lease): Foretold {

@@ -97,6 +97,7 @@ function randomJob(random: Random, needs: string[], jobs: Record<string, Record<
 		// One job of a run stands in a group that cancels: which of two came first is nobody's business.
 		...(random.chance(0.2) ? { concurrency: randomGroup(random, `jobs-${Object.keys(jobs).length}`, matrix === null) } : {}),
 		steps: [{ run: JSON.stringify(randomScript(random)) }],
+		...(random.chance(0.15) ? { finally: { steps: ["clean up"], timeout: `${random.between(5, 120)}s` } } : {}),
 	};
 }
 

@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { AttemptFolders } from "../../agent/execution/attempt_folders.ts";
 import { temporaryFolder } from "../support/processes.ts";
 
-const PLAIN = { source: null, container: null, steps: [{ build: null }] };
+const PLAIN = { source: null, container: null, steps: [], finally: null };
 
 describe("the folders of a job that has ended", () => {
 	test("are left to the next job when nothing in them has changed", async () => {
@@ -19,7 +19,16 @@ describe("the folders of a job that has ended", () => {
 		await folders.remove(first);
 		folders.make(second, PLAIN);
 		expect(lstatSync(path.join(second, "workspace")).ino).toBe(ino);
-		expect(readdirSync(second, { recursive: true }).sort()).toEqual(["files", "files/output", "files/summary", "steps", "t", "workspace"]);
+		expect(readdirSync(second, { recursive: true }).sort()).toEqual([
+			"files",
+			"files/env",
+			"files/output",
+			"files/path",
+			"files/summary",
+			"steps",
+			"t",
+			"workspace",
+		]);
 		await folders.remove(second);
 		expect(readdirSync(jobs)).toEqual([]);
 		await folders.close();

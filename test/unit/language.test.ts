@@ -233,7 +233,7 @@ describe("expressions in texts", () => {
 		["timeout: ${{ 1 }}m\nsteps: [a]", "Expressions in ${{ }} are not possible here"],
 		['env: { A: "${{ }}" }\nsteps: [a]', "1:12 env.A: ${{ }} has no expression"],
 		['env: { A: "x${{ 1" }\nsteps: [a]', "1:13 env.A: ${{ is not closed. (Close it with }}, or write $${{ for a literal ${{.)"],
-		['env: { A: "${{ success() }}" }\nsteps: [a]', "1:16 env.A: success(), failure() and always() can be used only in `if`."],
+		['env: { A: "${{ success() }}" }\nsteps: [a]', "1:16 env.A: success(), failure(), always() and cancelled() can be used only in `if`."],
 		['env: { A: "${{ [1] }}" }\nsteps: [a]', "This expression gives no single value"],
 		["jobs: { a: { steps: [x] }, b: { needs: a, name: '${{ needs.a.result }}', steps: [x] } }", "jobs.b.name: `needs` cannot be used here"],
 		["jobs: { a: { steps: [x] }, b: { needs: a, runs_on: ['${{ needs.a.result }}'], steps: [x] } }", "`needs` cannot be used here"],

@@ -57,7 +57,13 @@ describe("defaults", () => {
 						concurrency: null,
 						approval: null,
 						outputs: [],
-						steps: [{ name: "make", run: "make", env: {}, working_directory: null, shell: "bash", timeout_ms: null, build: null }],
+						steps: [
+							{
+								...{ name: "make", id: null, condition: null, asks_for_status: false, run: "make", env: {}, working_directory: null },
+								...{ shell: "bash", timeout_ms: null, build: null, continue_on_error: false, retry: null, group: null },
+							},
+						],
+						finally: null,
 						artifacts: { save: [], entries: [], fetch: [] },
 						reports: null,
 						discovery: null,

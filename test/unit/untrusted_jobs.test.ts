@@ -6,7 +6,7 @@ const container = { image: "a", workdir: null, user: null, env: {}, volumes: [],
 const service = { name: "db", image: "b", env: {}, command: null, health: null, pull: "missing" };
 const build = { context: ".", dockerfile: null, tags: ["c"], push: false, cache: [], args: {}, target: null };
 const step = { name: "s", run: "true", env: {}, working_directory: null, shell: "bash", timeout_ms: null };
-const parts = schema.pick({ source: true, container: true, services: true, steps: true });
+const parts = schema.pick({ source: true, container: true, services: true, steps: true, finally: true });
 
 function job(more: object, isTrusted = false) {
 	const source = { git: "https://git.lan/a.git", ref: null, commit: null, is_trusted: isTrusted };
@@ -26,6 +26,12 @@ test.each([
 		{ steps: [step, { ...step, build: { ...build, credentials: "team" } }] },
 		"credentials_unavailable",
 		"registry credentials team",
+	],
+	[
+		"a push in `finally`",
+		{ finally: { steps: [{ ...step, build: { ...build, push: true } }], timeout_ms: 1 } },
+		"credentials_unavailable",
+		"The job pushes the image c.",
 	],
 	["a push", { steps: [{ ...step, build: { ...build, push: true } }] }, "credentials_unavailable", "The job pushes the image c."],
 	["a device", { container: { ...container, devices: ["/dev/kvm"] } }, "device_rejected", "The job asks for the device /dev/kvm"],

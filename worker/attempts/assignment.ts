@@ -114,6 +114,8 @@ export function assignmentOf(
 		idle_timeout_ms: definition.idle_timeout_ms,
 		runs_on: definition.runs_on,
 		steps: definition.steps,
+		finally: definition.finally,
+		values: definition.values,
 		container: definition.container,
 		services: definition.services,
 		outputs: definition.outputs,

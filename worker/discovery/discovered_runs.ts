@@ -5,6 +5,7 @@ import {
 	type RepositoryPipeline,
 	readingRepositoryFile,
 } from "../../schema/pipeline/parse/repository_file.ts";
+import { definitionJson } from "../../schema/pipeline/resolve/definition_json.ts";
 import type { Discovery } from "../../schema/pipeline/resolve/resolved.ts";
 import { type ResolvedPipeline, withDefaults } from "../../schema/pipeline/resolve/resolved.ts";
 import { CONFIG_FILE, CONFIG_FOLDER, type DiscoveryResult, usualFolders } from "../../schema/wire/discovery.ts";
@@ -75,7 +76,7 @@ export async function discoveredRuns({ discovery, run }: DiscoveryOfRun, { files
 			if (skipped !== null) discovered.push({ file: file.path, because: skipped });
 			else if ("because" in wanted) discovered.push({ file: file.path, because: wanted.because });
 			else {
-				bytes += JSON.stringify(wanted.submission.pipeline).length;
+				bytes += definitionJson(wanted.submission.pipeline).length;
 				if (bytes > MAX_DISCOVERED_BYTES)
 					throw new ApiError(
 						"validation_failed",
@@ -192,7 +193,7 @@ async function submissionOf(run: RunRow, { path }: RepositoryFile, pipeline: Res
 	return {
 		runId: newId("run"),
 		pipeline,
-		definition: await sha256(JSON.stringify(pipeline)),
+		definition: await sha256(definitionJson(pipeline)),
 		project: run.project,
 		trigger: { kind: run.trigger_kind, actor: run.trigger_actor, delivery: run.trigger_delivery },
 		commit:

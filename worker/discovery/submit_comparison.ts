@@ -1,3 +1,4 @@
+import { definitionJson } from "../../schema/pipeline/resolve/definition_json.ts";
 import { newId } from "../../schema/wire/ids.ts";
 import { sha256 } from "../identity/digest.ts";
 import type { ComparedProject } from "../queue/core/discovery/comparisons.ts";
@@ -13,7 +14,7 @@ export async function comparisonSubmission(
 	return {
 		runId: newId("run"),
 		pipeline,
-		definition: await sha256(JSON.stringify(pipeline)),
+		definition: await sha256(definitionJson(pipeline)),
 		project,
 		trigger: { ...trigger, delivery: null },
 		commit: null,

@@ -1,4 +1,5 @@
 import type { ProjectRow } from "../../schema/database/tables.ts";
+import { definitionJson } from "../../schema/pipeline/resolve/definition_json.ts";
 import { newId } from "../../schema/wire/ids.ts";
 import type { Trigger } from "../../schema/wire/triggers.ts";
 import { sha256 } from "../identity/digest.ts";
@@ -18,7 +19,7 @@ export async function discoverySubmission(
 	{ delivery, idempotency }: { delivery: string | null; idempotency: { scope: string; key: string } | null },
 ): Promise<Submit> {
 	const pipeline = discoveryPipeline(project, trigger, options);
-	const content = JSON.stringify(pipeline);
+	const content = definitionJson(pipeline);
 	const definition = await sha256(content);
 	return {
 		runId: newId("run"),

@@ -1,3 +1,4 @@
+import { definitionJson } from "../../schema/pipeline/resolve/definition_json.ts";
 import { readDefinition } from "../../schema/pipeline/resolve/resolved.ts";
 import { ancestorsOf } from "../../schema/pipeline/validate/graph.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
@@ -54,7 +55,7 @@ export async function rerunOf(context: SubmittingContext, request: RerunRequest)
 			suggestions: ["Submit a new run: windlass run uploads the source again."],
 		});
 	const again: Rerun = { of: run.id, reused: reusedOf(record, request) };
-	const definition = await sha256(JSON.stringify(pipeline));
+	const definition = await sha256(definitionJson(pipeline));
 	const answer = unwrap(
 		await dispatcherOf(environment, principal.team).submit({
 			runId: newId("run"),

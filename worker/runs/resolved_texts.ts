@@ -1,5 +1,6 @@
 import { LRUCache } from "lru-cache";
 import type { Submission } from "../../schema/pipeline/parse/resolved_submission.ts";
+import { definitionJson } from "../../schema/pipeline/resolve/definition_json.ts";
 import type { ProjectRepository } from "../../schema/pipeline/resolve/source.ts";
 import { sha256 } from "../identity/digest.ts";
 
@@ -37,12 +38,12 @@ export function findResolved(text: string, isJson: boolean): ResolvedText | unde
 
 /** Adds the digest to a submission. */
 export async function withDefinition(submission: Submission): Promise<ResolvedSubmission> {
-	return { ...submission, definition: await sha256(JSON.stringify(submission.pipeline)) };
+	return { ...submission, definition: await sha256(definitionJson(submission.pipeline)) };
 }
 
 /** Stores the result of a text. */
 export function storeResolved(text: string, isJson: boolean, result: ResolvedText): void {
-	const size = text.length + JSON.stringify(result.submission.pipeline).length;
+	const size = text.length + definitionJson(result.submission.pipeline).length;
 	resolved.set(keyOf(text, isJson), result, { size });
 }
 

@@ -13,9 +13,10 @@ import { type Output, type RunningProcess, startProcess } from "../../processes/
 import { UsageMeter, type UsageReading } from "../../processes/usage_meter.ts";
 import { sleep } from "../../sleep.ts";
 import { attemptPaths } from "../attempt_paths.ts";
-import { type ExecutorPaths, openStepFolder, openWorkspace, type StepExecutor, type StepScript } from "../step_executor.ts";
+import { type ExecutorPaths, openStepFolder, openWorkspace, STEP_MARKER, type StepExecutor, type StepScript } from "../step_executor.ts";
 import { shellCommand } from "../step_shell.ts";
 import { CONTAINER_LEFT, CREATE_MS, docker, dockerEnvironment, lastLine, mustDocker, removeLabelled } from "./docker.ts";
+import { endStepsCommand } from "./end_steps.ts";
 import { pullImage } from "./pull_image.ts";
 import type { RegistryAccess } from "./registries.ts";
 import {
@@ -47,6 +48,9 @@ export interface ContainerContext {
 }
 
 const NOTHING_USED = { cpuMs: 0, read: 0, written: 0 };
+
+/** Docker's client ends at once when its step has ended. */
+const CLIENT_GRACE_MS = 1_000;
 
 /** The daemon notices a moment after the step that the container has ended. */
 const SETTLING_MS = 500;
@@ -142,11 +146,11 @@ export class ContainerExecutor implements StepExecutor {
 	 * folders: their parent is the agent's.
 	 */
 	async #shareFolders(): Promise<void> {
-		const { files, output, summary, temporary, home } = attemptPaths(this.#context.folder);
+		const { files, output, summary, variables, path: folders, temporary, home } = attemptPaths(this.#context.folder);
 		for (const folder of [files, home]) await chmod(folder, 0o777);
 		// Programs do not use a temporary folder in which other users may delete files.
 		await chmod(temporary, 0o1777);
-		for (const file of [output, summary]) await chmod(file, 0o666);
+		for (const file of [output, summary, variables, folders]) await chmod(file, 0o666);
 	}
 
 	async #startContainer(): Promise<void> {
@@ -178,7 +182,7 @@ export class ContainerExecutor implements StepExecutor {
 		return this.#meter?.read() ?? null;
 	}
 
-	async start({ text, shell, number, workingDirectory, env: given }: StepScript, output: Output): Promise<RunningProcess> {
+	async start({ text, shell, number, workingDirectory, env: given, path: folders }: StepScript, output: Output): Promise<RunningProcess> {
 		const { workspace, processes } = this.#context;
 		const env = { GIT_CONFIG_SYSTEM: `${OWN_FOLDER}/steps/${GIT_SETTINGS}`, ...given };
 		assertFits(env);
@@ -186,7 +190,16 @@ export class ContainerExecutor implements StepExecutor {
 		const script = `${number}.${shellCommand(shellFor(shell)).extension}`;
 		await writeFile(path.join(this.#scripts, script), text, { mode: 0o644 });
 		this.#step = { number, shell: neededShell(shell), env };
-		const input = stepInput({ number, script, shell, env, folder, home: this.paths.home, isOtherUser: this.#owner.isOtherUser });
+		const input = stepInput({
+			number,
+			script,
+			shell,
+			env,
+			path: folders,
+			folder,
+			home: this.paths.home,
+			isOtherUser: this.#owner.isOtherUser,
+		});
 		const running = await startProcess(
 			["docker", "exec", "--interactive", this.#name, "sh"],
 			{ cwd: "/", env: dockerEnvironment(), cgroup: processes.cgroup, input },
@@ -211,12 +224,20 @@ export class ContainerExecutor implements StepExecutor {
 		}
 	}
 
-	/**
-	 * The processes of a step are not the agent's, so the container is stopped. The step is the last
-	 * of its job anyway.
-	 */
-	endStep(_: RunningProcess, graceMs: number): Promise<void> {
-		return this.#stop(graceMs);
+	async endStep(running: RunningProcess, number: number, graceMs: number): Promise<void> {
+		await this.#endProcesses(number, graceMs);
+		// Docker's client ends with the step. It must not outlive it where the step cannot be ended.
+		await this.#context.processes.endMarked(running.pid, [STEP_MARKER, String(number)], CLIENT_GRACE_MS);
+	}
+
+	async endSteps(graceMs: number): Promise<void> {
+		await this.#endProcesses(null, graceMs);
+		await this.#context.processes.endAll(CLIENT_GRACE_MS);
+	}
+
+	/** Without the container they have ended. */
+	async #endProcesses(number: number | null, graceMs: number): Promise<void> {
+		await docker(["exec", this.#name, ...endStepsCommand(number, graceMs)], graceMs + CREATE_MS);
 	}
 
 	/** @throws JobError if the container, not the step, failed */

@@ -1,19 +1,17 @@
 import type { Readable } from "node:stream";
-import type { Assignment } from "../../../schema/wire/protocol.ts";
 import type { ReasonCode } from "../../../schema/wire/reasons.ts";
 import { ConfinedFileError } from "../../files/confined_file_error.ts";
 import { ConfinedFolder } from "../../files/confined_folder.ts";
 import type { Outcome } from "../../outcome.ts";
 import type { AttemptProcesses } from "../../processes/attempt_processes.ts";
 import { type Output, startProcess } from "../../processes/start_process.ts";
+import type { FilledBuild } from "../job_context.ts";
 import { NoSuchFolder, openStepFolder } from "../step_executor.ts";
 import { type BuildContextFiles, packBuildContext } from "./build_context.ts";
 import { dockerEnvironment } from "./docker.ts";
 
-type Build = NonNullable<Assignment["steps"][number]["build"]>;
-
 interface BuildContext {
-	build: Build;
+	build: FilledBuild;
 	/** Whether the image gets its tags. */
 	isTagged: boolean;
 	/** Variables that make docker use the right credentials. */
@@ -99,7 +97,7 @@ function listed(names: readonly string[]): string {
  * The docker command that builds an archive from its input. The values of build arguments are in
  * its environment.
  */
-export function buildCommand(build: Build, tags: readonly string[], dockerfile: string): string[] {
+export function buildCommand(build: FilledBuild, tags: readonly string[], dockerfile: string): string[] {
 	return [
 		"build",
 		"--force-rm",

@@ -25,8 +25,11 @@ const WORKSPACE = "/workspace";
 export function containerPaths({ workdir }: Container): ExecutorPaths {
 	return {
 		workspace: workdir ?? WORKSPACE,
+		files: `${OWN_FOLDER}/files`,
 		output: `${OWN_FOLDER}/files/output`,
 		summary: `${OWN_FOLDER}/files/summary`,
+		variables: `${OWN_FOLDER}/files/env`,
+		path: `${OWN_FOLDER}/files/path`,
 		temporary: `${OWN_FOLDER}/tmp`,
 		home: `${OWN_FOLDER}/home`,
 		credentials: `${OWN_FOLDER}/credentials`,

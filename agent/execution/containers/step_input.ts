@@ -26,6 +26,8 @@ interface StepInput {
 	/** The shell's name, or `default`: bash if the image has it, otherwise sh. */
 	shell: string;
 	env: Readonly<Record<string, string>>;
+	/** Folders before those of the PATH. */
+	path: readonly string[];
 	/** The working directory in the container. */
 	folder: string;
 	home: string;
@@ -37,9 +39,10 @@ interface StepInput {
  * The commands that `docker exec … sh` reads to start a step. Values of variables go this way,
  * because every user of the machine can read command lines, and because no file may hold them.
  */
-export function stepInput({ number, script, shell, env, folder, home, isOtherUser }: StepInput): string {
+export function stepInput({ number, script, shell, env, path, folder, home, isOtherUser }: StepInput): string {
 	const { command } = shellCommand(shellFor(shell));
 	const exports = Object.entries(env).map(([name, value]) => `export ${name}=${quoted(value)}`);
+	const addFolders = path.length === 0 ? [] : [`export PATH=${quoted(path.join(":"))}\${PATH:+:"$PATH"}`];
 	const run = (words: readonly string[]) => `exec ${words.map(quoted).join(" ")} ${OWN_FOLDER}/steps/${script}`;
 	const isMissing = `! command -v ${command[0]} >/dev/null 2>&1`;
 	const giveUp = `{ : > ${OWN_FOLDER}/files/${missingShellFile(number)}; exit ${COMMAND_NOT_FOUND}; }`;
@@ -52,7 +55,7 @@ export function stepInput({ number, script, shell, env, folder, home, isOtherUse
 	const probe = '"$HOME/.windlass-probe-$$"';
 	const setHome = "HOME" in env ? [] : [`(: > ${probe} && rm ${probe}) 2>/dev/null || export HOME=${home}`];
 	const trust = isOtherUser ? [TRUST_IN_OLD_GIT] : [];
-	return `${[...exports, ...setHome, ...trust, `cd ${quoted(folder)} || exit 1`, checkShell, run(command)].join("\n")}\n`;
+	return `${[...exports, ...addFolders, ...setHome, ...trust, `cd ${quoted(folder)} || exit 1`, checkShell, run(command)].join("\n")}\n`;
 }
 
 const DEFAULT_SHELL = "default";

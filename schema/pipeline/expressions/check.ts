@@ -48,7 +48,7 @@ export function checkExpression(text: string, names: Names, kind: "condition" | 
 			'Compare the value, such as run.branch == "main".',
 		);
 	if (kind === "template") {
-		if (uses.status) return failed(0, "success(), failure() and always() can be used only in `if`.");
+		if (uses.status) return failed(0, "success(), failure(), always() and cancelled() can be used only in `if`.");
 		if (!PRINTABLE.has(checked.type ?? ""))
 			return failed(0, `This expression gives ${KINDS[checked.type ?? ""] ?? "no single value"}, and not a text.`);
 	}

@@ -17,6 +17,7 @@ const base = new Environment({ limits: LIMITS, homogeneousAggregateLiterals: tru
 	.registerFunction("success(): bool", () => current?.status.success ?? true)
 	.registerFunction("failure(): bool", () => current?.status.failure ?? false)
 	.registerFunction("always(): bool", () => true)
+	.registerFunction("cancelled(): bool", () => current?.status.cancelled ?? false)
 	.registerFunction("changed(string): bool", (pattern: string) => isChanged([pattern]))
 	.registerFunction("changed(list<string>): bool", isChanged);
 
@@ -34,7 +35,8 @@ const evaluator = base
 	.registerVariable("run", "map<string, dyn>")
 	.registerVariable("params", "map<string, dyn>")
 	.registerVariable("matrix", "map<string, string>")
-	.registerVariable("needs", "map<string, dyn>");
+	.registerVariable("needs", "map<string, dyn>")
+	.registerVariable("steps", "map<string, dyn>");
 
 /** An expression that the library has parsed. */
 export type ParsedExpression = ReturnType<Environment["parse"]>;
@@ -63,12 +65,14 @@ export function typedEnvironment(names: Names): Environment {
 	if (known) return known;
 	const outputs = (of: readonly string[] | null) => Object.fromEntries((of ?? []).map((name) => [name, "string"]));
 	const need = (of: readonly string[] | null) => ({ result: "string", ...(of ? { outputs: outputs(of) } : {}) });
+	const ofStep = { result: "string", outputs: "map<string, string>" };
 	const environment = base
 		.clone()
 		.registerVariable({ name: "run", schema: { ...RUN_TYPES } })
 		.registerVariable({ name: "params", schema: { ...names.params } })
 		.registerVariable({ name: "matrix", schema: Object.fromEntries(names.matrix.map((axis) => [axis, "string"])) })
-		.registerVariable({ name: "needs", schema: Object.fromEntries(Object.entries(names.needs).map(([job, of]) => [job, need(of)])) });
+		.registerVariable({ name: "needs", schema: Object.fromEntries(Object.entries(names.needs).map(([job, of]) => [job, need(of)])) })
+		.registerVariable({ name: "steps", schema: Object.fromEntries((names.steps ?? []).map((id) => [id, ofStep])) });
 	environments.set(names, environment);
 	return environment;
 }

@@ -23,7 +23,7 @@ function read(text: string): ReadExpression {
 	const uses = noUses();
 	const evaluate = parseExpression(text);
 	// The names were checked with the pipeline; the walk only collects the uses.
-	for (const _ of nameErrors(evaluate.ast, { params: {}, matrix: [], needs: {} }, uses));
+	for (const _ of nameErrors(evaluate.ast, { params: {}, matrix: [], needs: {}, steps: [] }, uses));
 	const [oldest] = readExpressions.keys();
 	if (readExpressions.size >= MAX_READ_EXPRESSIONS && oldest !== undefined) readExpressions.delete(oldest);
 	readExpressions.set(text, { evaluate, uses });
@@ -54,7 +54,8 @@ export function evaluate(text: string, scope: Scope): string | number | bigint |
 				run: { ...scope.run },
 				params,
 				matrix: celMap(scope.matrix),
-				needs: text.includes("needs") ? needsMap(scope.needs) : new Map(),
+				needs: text.includes("needs") ? factsMap(scope.needs) : new Map(),
+				steps: text.includes("steps") ? factsMap(withUsedOutputs(scope.steps ?? {}, read(text).uses)) : new Map(),
 			});
 		});
 	} catch (error) {
@@ -69,8 +70,17 @@ function celMap<Value>(map: Readonly<Record<string, Value>>): Map<string, Value>
 	return new Map(Object.entries(map));
 }
 
-function needsMap(needs: Scope["needs"]): Map<string, { result: string; outputs: Map<string, string> }> {
-	return new Map(Object.entries(needs).map(([key, { result, outputs }]) => [key, { result, outputs: celMap(outputs) }]));
+function factsMap(facts: Scope["needs"]): Map<string, { result: string; outputs: Map<string, string> }> {
+	return new Map(Object.entries(facts).map(([key, { result, outputs }]) => [key, { result, outputs: celMap(outputs) }]));
+}
+
+/** An output that a step did not write is empty. */
+function withUsedOutputs(steps: NonNullable<Scope["steps"]>, { stepOutputs }: Uses): NonNullable<Scope["steps"]> {
+	const used = Map.groupBy(stepOutputs, ([id]) => id);
+	const emptyOf = (id: string) => Object.fromEntries((used.get(id) ?? []).map(([, name]) => [name, ""]));
+	return Object.fromEntries(
+		Object.entries(steps).map(([id, { result, outputs }]) => [id, { result, outputs: { ...emptyOf(id), ...outputs } }]),
+	);
 }
 
 /** CEL distinguishes integers from doubles; JavaScript has one kind of number. */

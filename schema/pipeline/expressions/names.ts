@@ -18,7 +18,7 @@ export interface ExpressionError {
 
 /** The names that an expression uses. */
 export interface Uses {
-	/** It calls success(), failure() or always(). */
+	/** It calls success(), failure(), always() or cancelled(). */
 	status: boolean;
 	/** It uses needed jobs or the status: it cannot be evaluated before they have ended. */
 	late: boolean;
@@ -27,15 +27,19 @@ export interface Uses {
 	/** The parameters, and the axes of the matrix. */
 	params: string[];
 	axes: string[];
+	/** It uses the steps before a step: its agent evaluates it. */
+	steps: boolean;
+	/** The outputs of steps: the id and the name. */
+	stepOutputs: [id: string, name: string][];
 }
 
 export function noUses(): Uses {
-	return { status: false, late: false, changes: [], params: [], axes: [] };
+	return { status: false, late: false, changes: [], params: [], axes: [], steps: false, stepOutputs: [] };
 }
 
-const ROOTS = ["run", "params", "matrix", "needs"];
+const ROOTS = ["run", "params", "matrix", "needs", "steps"];
 const RUN_VALUES = Object.keys(RUN_TYPES);
-const STATUS_CALLS: ReadonlySet<string> = new Set(["success", "failure", "always"]);
+const STATUS_CALLS: ReadonlySet<string> = new Set(["success", "failure", "always", "cancelled"]);
 const CALLS: ReadonlySet<string> = new Set([...STATUS_CALLS, "changed", "size", "string", "int", "double"]);
 const METHODS: ReadonlySet<string> = new Set([
 	"startsWith",
@@ -60,7 +64,7 @@ export function* nameErrors(node: ASTNode, names: Names, uses: Uses): Generator<
 		case "value":
 			return;
 		case "id":
-			yield* rootErrors(node.args, at, uses);
+			yield* rootErrors(node.args, at, names, uses);
 			return;
 		case ".":
 		case "[]":
@@ -69,6 +73,8 @@ export function* nameErrors(node: ASTNode, names: Names, uses: Uses): Generator<
 		case "call": {
 			const [name, args] = node.args;
 			yield* callErrors(name, at, CALLS, uses);
+			if (name === "cancelled" && names.steps === null)
+				yield { at, message: "cancelled() can be used only in the `if` of a step.", suggestion: ONLY_STEPS_KNOW };
 			if (name === "changed") yield* changeErrors(args, at, uses);
 			for (const one of args) yield* nameErrors(one, names, uses);
 			return;
@@ -102,6 +108,9 @@ export function* nameErrors(node: ASTNode, names: Names, uses: Uses): Generator<
 /** The events that make a run: a submission over the API, a trigger, or `windlass exec`. */
 const EVENTS: readonly string[] = [API_EVENT, ...trigger.shape.kind.options, "exec"];
 const RESULTS = ["succeeded", "failed", "errored", "timed_out", "cancelled", "skipped"];
+const STEP_RESULTS = ["succeeded", "failed", "timed_out", "cancelled", "skipped"];
+/** A cancelled job that has not begun runs nothing. */
+const ONLY_STEPS_KNOW = "A job that needs a cancelled job can ask for its result: needs.build.result.";
 /** The words of other systems. */
 const OTHER_WORDS: Readonly<Record<string, string>> = {
 	success: "succeeded",
@@ -114,6 +123,8 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
 	workflow_dispatch: "manual",
 };
 
+const RESULTS_OF: Readonly<Record<string, readonly string[]>> = { needs: RESULTS, steps: STEP_RESULTS };
+
 /**
  * Comparisons of an event or a result with a text that it never has: they would always give the
  * same.
@@ -124,9 +135,9 @@ function* comparisonErrors(left: ASTNode, right: ASTNode): Generator<ExpressionE
 		[right, [left]],
 	] as const) {
 		const path = (pathOf(subject) ?? []).map(({ name }) => name);
-		const isResult = path[0] === "needs" && path[2] === "result";
-		if (!isResult && path.join(".") !== "run.event") continue;
-		const known = isResult ? RESULTS : EVENTS;
+		const results = path[2] === "result" ? RESULTS_OF[path[0] ?? ""] : undefined;
+		if (!results && path.join(".") !== "run.event") continue;
+		const known = results ?? EVENTS;
 		for (const { op, args: text, range } of others) {
 			if (op !== "value" || typeof text !== "string" || known.includes(text)) continue;
 			const near = OTHER_WORDS[text.toLowerCase()];
@@ -136,8 +147,15 @@ function* comparisonErrors(left: ASTNode, right: ASTNode): Generator<ExpressionE
 	}
 }
 
-function* rootErrors(name: string, at: number, uses: Uses): Generator<ExpressionError> {
+function* rootErrors(name: string, at: number, names: Names, uses: Uses): Generator<ExpressionError> {
 	if (name === "needs") uses.late = true;
+	if (name === "steps") uses.steps = true;
+	if (name === "steps" && names.steps === null)
+		yield {
+			at,
+			message: "`steps` can be used only in a step: in its `if`, `env` and `build`.",
+			suggestion: "A job tells other jobs about itself with `outputs`: needs.build.outputs.version.",
+		};
 	if (ROOTS.includes(name)) return;
 	if (CALLS.has(name)) yield { at, message: `\`${name}\` is a function.`, suggestion: `Write ${name}().` };
 	else yield { at, message: `Unknown name \`${name}\`.`, suggestion: hint(name, ROOTS) };
@@ -162,15 +180,23 @@ function* memberErrors(node: Extract<ASTNode, { op: "." | "[]" }>, names: Names,
 		return;
 	}
 	const [root, first, ...members] = path;
-	yield* rootErrors(root?.name ?? "", root?.at ?? 0, uses);
+	yield* rootErrors(root?.name ?? "", root?.at ?? 0, names, uses);
 	if (root?.name === "params" && first) uses.params.push(first.name);
 	if (root?.name === "matrix" && first) uses.axes.push(first.name);
+	if (root?.name === "steps" && first && members[0]?.name === "outputs" && members[1]) uses.stepOutputs.push([first.name, members[1].name]);
 	const known = membersOf(root?.name ?? "", names);
 	if (!first || !known) return;
 	if (!known.includes(first.name)) {
 		const message = UNKNOWN[root?.name ?? ""]?.(first.name) ?? `Unknown name \`${first.name}\`.`;
 		yield { at: first.at, message, suggestion: hint(first.name, known) };
 	} else if (root?.name === "needs") yield* needErrors(first.name, members, names);
+	else if (root?.name === "steps") yield* stepErrors(members);
+}
+
+/** The members of a step: its result and its outputs, which it declares nowhere. */
+function* stepErrors([member]: readonly Member[]): Generator<ExpressionError> {
+	if (member && member.name !== "result" && member.name !== "outputs")
+		yield { at: member.at, message: `A step has no \`${member.name}\`.`, suggestion: hint(member.name, ["result", "outputs"]) };
 }
 
 /** The members of a needed job: its result and its outputs. */
@@ -203,12 +229,14 @@ const UNKNOWN: Record<string, (name: string) => string> = {
 	params: (name) => `The pipeline has no parameter \`${name}\`.`,
 	matrix: (name) => `The matrix has no axis \`${name}\`.`,
 	needs: (name) => `This job does not need \`${name}\`.`,
+	steps: (name) => `No step before this one has the id \`${name}\`.`,
 };
 
 function membersOf(root: string, names: Names): readonly string[] | null {
 	if (root === "run") return RUN_VALUES;
 	if (root === "params") return Object.keys(names.params);
 	if (root === "matrix") return names.matrix;
+	if (root === "steps") return names.steps;
 	return root === "needs" ? Object.keys(names.needs) : null;
 }
 

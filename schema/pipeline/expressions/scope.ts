@@ -40,6 +40,20 @@ export interface NeedFacts {
 	outputs: Readonly<Record<string, string>>;
 }
 
+/** The result and the outputs of a step. */
+export type StepFacts = NeedFacts;
+
+/** The state of what an expression belongs to: a job among its needs, or a step among its job's steps. */
+export interface StatusFacts {
+	success: boolean;
+	failure: boolean;
+	/** Whether the job was cancelled. */
+	cancelled: boolean;
+}
+
+/** The status before anything has run. */
+export const NO_STATUS: StatusFacts = { success: true, failure: false, cancelled: false };
+
 /** The values of an expression. */
 export interface Scope {
 	run: RunFacts;
@@ -52,7 +66,9 @@ export interface Scope {
 	/** The answers of changed(), by `changeKey`: whether a changed file matches the patterns. */
 	changed: Readonly<Record<string, boolean>>;
 	needs: Readonly<Record<string, NeedFacts>>;
-	status: { success: boolean; failure: boolean };
+	/** The steps before a step, by their ids. */
+	steps?: Readonly<Record<string, StepFacts>>;
+	status: StatusFacts;
 }
 
 /** The names that an expression may use, with their types. */
@@ -64,6 +80,8 @@ export interface Names {
 	 * ambiguous.
 	 */
 	needs: Readonly<Record<string, readonly string[] | null>>;
+	/** The ids of the steps before a step; null outside of steps. */
+	steps: readonly string[] | null;
 }
 
 /** The value of a parameter. */

@@ -1,3 +1,4 @@
+import type { LateText } from "../../wire/work.ts";
 import { nextExpression, unescaped } from "../syntax/escapes.ts";
 import { checkExpression } from "./check.ts";
 import { evaluate, usesOf } from "./evaluate.ts";
@@ -6,11 +7,7 @@ import type { Names, Scope } from "./scope.ts";
 
 /** Texts with `${{ expressions }}` in them; `$${{` writes a literal `${{` (escapes.ts). */
 
-/** A text whose expressions use needed jobs: it is filled in when they have ended. */
-export interface LateText {
-	template: string;
-}
-/** A text, or one that is filled in later. */
+/** A text, or one whose expressions use needed jobs or earlier steps: it is filled in when these have ended. */
 export type Templated = string | LateText;
 
 /** An expression in a text, with its braces, and its offset. */
@@ -52,9 +49,9 @@ export function expressionsOf(text: string): string[] {
 }
 
 /** The errors in the expressions of a text. */
-export function checkTemplate(text: string, names: Names): { errors: ExpressionError[]; isLate: boolean } {
+export function checkTemplate(text: string, names: Names): { errors: ExpressionError[]; waitsFor: "needs" | "steps" | null } {
 	const errors: ExpressionError[] = [];
-	let isLate = false;
+	let waitsFor: "needs" | "steps" | null = null;
 	for (const { index, whole, inner } of holesIn(text)) {
 		const begin = index + 3 + inner.length - inner.trimStart().length;
 		if (inner.trim() === "") {
@@ -63,13 +60,14 @@ export function checkTemplate(text: string, names: Names): { errors: ExpressionE
 		}
 		const checked = checkExpression(inner.trim(), names, "template");
 		errors.push(...checked.errors.map((error) => ({ ...error, at: begin + error.at })));
-		isLate ||= checked.uses.late;
+		if (checked.uses.steps) waitsFor = "steps";
+		else if (checked.uses.late) waitsFor ??= "needs";
 	}
 	const last = holesIn(text).at(-1);
 	const unclosed = nextExpression(text, last ? last.index + last.whole.length : 0);
 	if (unclosed !== -1)
 		errors.push({ at: unclosed, message: "${{ is not closed.", suggestion: "Close it with }}, or write $${{ for a literal ${{." });
-	return { errors, isLate };
+	return { errors, waitsFor };
 }
 
 /** Fills in the expressions of a text. @throws ExpressionFailed */
@@ -93,13 +91,25 @@ export function needsValue(text: string, { params, openAxes = [] }: Scope): bool
  * @throws ExpressionFailed
  */
 export function fillEarly(text: string, scope: Scope): Templated {
-	const isLate = expressionsOf(text).some((expression) => usesOf(expression).late);
+	const isLate = expressionsOf(text)
+		.map(usesOf)
+		.some(({ late, steps }) => late || steps);
 	return isLate || needsValue(text, scope) ? { template: text } : fill(text, scope);
 }
 
-/** The text, once the needed jobs have ended. @throws ExpressionFailed */
+/** The text, once all that it uses has ended. @throws ExpressionFailed */
 export function fillLate(text: Templated, scope: Scope): string {
 	return typeof text === "string" ? text : fill(text.template, scope);
+}
+
+/** The same of a text of a step: one that uses earlier steps stays as it is. @throws ExpressionFailed */
+export function fillForStep(text: Templated, scope: Scope): Templated {
+	return typeof text === "string" || usesSteps(text) ? text : fill(text.template, scope);
+}
+
+/** Whether a text waits for the steps before its step. */
+export function usesSteps(text: Templated): boolean {
+	return typeof text !== "string" && expressionsOf(text.template).some((expression) => usesOf(expression).steps);
 }
 
 /** Fills in all texts of a map. */

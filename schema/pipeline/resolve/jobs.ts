@@ -1,10 +1,11 @@
-import { DEFAULT_JOB_TIMEOUT_MS } from "../../wire/limits.ts";
+import { DEFAULT_FINALLY_MS, DEFAULT_JOB_TIMEOUT_MS } from "../../wire/limits.ts";
 import type { Scope } from "../expressions/scope.ts";
 import { needsValue, type Templated } from "../expressions/template.ts";
 import type { SlicedWork } from "../syntax/sliced_work.ts";
 import { type JobText, RETRY_CAUSES, ROLES } from "../validate/language.ts";
 import { axesOf, type Cell, expandMatrix, type MatrixText } from "../validate/matrix.ts";
-import { matrixTemplates, type Pipeline } from "../validate/templates.ts";
+import { type PlacedStep, placedSteps } from "../validate/steps.ts";
+import { allSteps, matrixTemplates, type Pipeline } from "../validate/templates.ts";
 import { resolvedContainer, resolvedServices } from "./containers.ts";
 import { resolvedRequirements } from "./requirements.ts";
 import type { Reference, ResolvedJob } from "./resolved.ts";
@@ -95,18 +96,17 @@ export class JobResolver {
 		const container = image === undefined ? (job.container ?? defaults?.container) : { image };
 		const wanted = runs_on ? { labels: runs_on } : (job.runs_on ?? defaults?.runs_on ?? {});
 		const requirements = yield* resolvedRequirements(filler, wanted, scope, [...path, "runs_on"]);
-		const steps: ResolvedJob["steps"] = [];
-		for (const [index, step] of job.steps.entries()) {
-			const context = { defaults, isContained: container !== undefined };
-			steps.push(yield* resolvedStep(filler, step, context, scope, [...path, "steps", String(index)]));
-		}
+		const context = { defaults, isContained: container !== undefined };
+		const steps = yield* this.#steps(placedSteps(job.steps, [...path, "steps"]), context, scope);
+		const last = yield* this.#steps(placedSteps(job.finally?.steps ?? [], [...path, "finally", "steps"]), context, scope);
 		const fetch: ResolvedJob["artifacts"]["fetch"] = [];
 		for (const [index, one] of (job.artifacts?.fetch ?? []).entries()) {
 			const matrix = yield* this.#selection(one.matrix, scope, [...path, "artifacts", "fetch", String(index), "matrix"]);
 			fetch.push({ key: one.job, matrix, paths: one.paths ?? [], into: normalized(one.into) });
 		}
 		yield 20 + (job.needs?.length ?? 0) + Object.keys(this.#env).length / 5;
-		const needsRuntime = container !== undefined || job.services !== undefined || job.steps.some((step) => step.build !== undefined);
+		const needsRuntime =
+			container !== undefined || job.services !== undefined || allSteps(job, []).some(({ step }) => step.build !== undefined);
 		return {
 			key,
 			name: yield* this.#nameOf(key, job.name, cell, scope, path),
@@ -129,11 +129,22 @@ export class JobResolver {
 				: null,
 			outputs: [...new Set(job.outputs ?? [])],
 			steps,
+			finally: job.finally ? { steps: last, timeout_ms: job.finally.timeout ?? DEFAULT_FINALLY_MS } : null,
 			artifacts: { ...savedBy(job), fetch },
 			reports: reportsOf(job),
 			discovery: null,
 			lists_refs: false,
 		};
+	}
+
+	*#steps(
+		placed: readonly PlacedStep[],
+		context: { defaults: Pipeline["defaults"]; isContained: boolean },
+		scope: Scope,
+	): SlicedWork<ResolvedJob["steps"]> {
+		const steps: ResolvedJob["steps"] = [];
+		for (const one of placed) steps.push(yield* resolvedStep(this.filler, one, context, scope));
+		return steps;
 	}
 
 	/** The concurrency group of a run or a job. */

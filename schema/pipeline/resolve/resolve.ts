@@ -1,5 +1,5 @@
 import { MAX_JOBS, MAX_RESOLVED_BYTES } from "../../wire/limits.ts";
-import type { ParameterValue, Scope } from "../expressions/scope.ts";
+import { NO_STATUS, type ParameterValue, type Scope } from "../expressions/scope.ts";
 import type { SlicedWork } from "../syntax/sliced_work.ts";
 import { MAX_FOUND_ERRORS, type ValidationError } from "../validate/errors.ts";
 import type { SourceText } from "../validate/source.ts";
@@ -12,6 +12,7 @@ import {
 	type Pipeline,
 } from "../validate/templates.ts";
 import { matchChanges } from "./changes.ts";
+import { definitionJson, jobJson } from "./definition_json.ts";
 import { type ExpandedJob, type JobOverrides, JobResolver } from "./jobs.ts";
 import type { ResolvedJob, ResolvedPipeline } from "./resolved.ts";
 import { runFacts } from "./run_facts.ts";
@@ -68,7 +69,7 @@ export function* resolvePipeline(pipeline: Pipeline, overrides: Overrides): Slic
 	const run = runFacts({ name, branch, source, pull_request, merge_target }, overrides.project, overrides.event);
 	const changed = yield* matchChanges(allExpressions(pipeline), overrides.changed);
 	const doubles = Object.entries(pipeline.params ?? {}).flatMap(([name, { type }]) => (type === "number" ? [name] : []));
-	const scope: Scope = { run, params, doubles, matrix: {}, changed, needs: {}, status: { success: true, failure: false } };
+	const scope: Scope = { run, params, doubles, matrix: {}, changed, needs: {}, status: NO_STATUS };
 	const resolver = new JobResolver(pipeline.defaults, overrides, scope);
 	const { errors } = resolver.filler;
 	if (source === null && overrides.needsRepository && hasCheckoutChoice(pipeline.source)) errors.push(MISSING_REPOSITORY);
@@ -94,7 +95,7 @@ export function* resolvePipeline(pipeline: Pipeline, overrides: Overrides): Slic
 		notify: (pipeline.notify ?? []).map(notificationOf),
 		jobs,
 	};
-	const rest = new TextEncoder().encode(JSON.stringify({ ...resolved, jobs: [] })).byteLength;
+	const rest = new TextEncoder().encode(definitionJson({ ...resolved, jobs: [] })).byteLength;
 	return { pipeline: resolved, errors, open: resolver.open, bytes: bytes + rest };
 }
 
@@ -120,7 +121,7 @@ function* resolvedJobs(pipeline: Pipeline, resolver: JobResolver): SlicedWork<{ 
 	for (const one of expanded) {
 		for (const cell of one.cells) {
 			const job = yield* resolver.job(one, cell);
-			const size = new TextEncoder().encode(JSON.stringify(job)).byteLength;
+			const size = new TextEncoder().encode(jobJson(job)).byteLength;
 			bytes += size + 1;
 			yield size / 50;
 			// A pipeline over the limits must not be made in full.

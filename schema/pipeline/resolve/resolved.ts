@@ -3,7 +3,7 @@ import { checkoutChoice } from "../../wire/checkout.ts";
 import { discoveryWork } from "../../wire/discovery.ts";
 import { resolvedRequirements } from "../../wire/requirements.ts";
 import { trigger } from "../../wire/triggers.ts";
-import { reportFiles, workOf } from "../../wire/work.ts";
+import { lateText, reportFiles, workOf } from "../../wire/work.ts";
 import { RETRY_CAUSES, ROLES } from "../validate/language.ts";
 import { NOTIFY_EVENTS } from "../validate/notifications.ts";
 import { SHELLS } from "../validate/steps.ts";
@@ -13,7 +13,6 @@ import { SHELLS } from "../validate/steps.ts";
  * made of it. The defaults in these schemas are for runs of earlier versions.
  */
 
-const lateText = z.object({ template: z.string() });
 /** A text, or a template that uses needed jobs. */
 const templated = z.union([z.string(), lateText]);
 const work = workOf(templated);
@@ -86,6 +85,11 @@ const resolvedJob = z.object({
 		.default(null),
 	outputs: z.array(z.string()).default([]),
 	steps: z.array(resolvedStep),
+	/** The steps that run however the others ended. */
+	finally: z
+		.object({ steps: z.array(resolvedStep), timeout_ms: z.number() })
+		.nullable()
+		.default(null),
 	artifacts: z.object({
 		save: patterns,
 		/** The entries of `save` that are maps. */

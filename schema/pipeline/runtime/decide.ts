@@ -123,6 +123,7 @@ function scopeOf(job: ResolvedJob, { pipeline, run, needs, ancestors }: Circumst
 			get failure() {
 				return ancestors().some(countsAsFailure);
 			},
+			cancelled: false,
 		},
 	};
 }

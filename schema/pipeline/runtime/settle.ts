@@ -1,43 +1,76 @@
+import type { StepValues } from "../../wire/work.ts";
 import { ExpressionFailed } from "../expressions/evaluate.ts";
 import type { Scope } from "../expressions/scope.ts";
-import { fillLate, fillMap, type LateText, type Templated } from "../expressions/template.ts";
+import { fillForStep, fillLate, fillMap, type Templated, usesSteps } from "../expressions/template.ts";
 import type { ResolvedJob } from "../resolve/resolved.ts";
 import { IMAGE, IMAGE_ERROR } from "../validate/containers.ts";
 
 /** Fills in the templates that use needed jobs, once these have ended. */
 
-type Settled<Value> = Value extends LateText ? string : Value extends object ? { [Key in keyof Value]: Settled<Value[Key]> } : Value;
-/** A job with every text filled in. */
-export type SettledJob = Settled<ResolvedJob>;
+type Settled<Value> = Value extends { template: string }
+	? string
+	: Value extends object
+		? { [Key in keyof Value]: Settled<Value[Key]> }
+		: Value;
+type ResolvedStep = ResolvedJob["steps"][number];
+
+/** A job with every text filled in, but for those of steps that use earlier steps. */
+export interface SettledJob extends Omit<Settled<ResolvedJob>, "steps" | "finally"> {
+	steps: ResolvedStep[];
+	finally: ResolvedJob["finally"];
+	/** The values of the expressions that are evaluated at their steps; null if there are none. */
+	values: StepValues | null;
+}
 
 /** A job with all templates filled in. @throws ExpressionFailed */
 export function settleJob(job: ResolvedJob, scope: Scope): SettledJob {
 	const text = (one: Templated) => fillLate(one, scope);
 	const map = (one: Readonly<Record<string, Templated>>) => fillMap(one, text);
+	const steps = job.steps.map((step) => settledStep(step, scope));
+	const last = job.finally && { ...job.finally, steps: job.finally.steps.map((step) => settledStep(step, scope)) };
 	return {
 		...job,
 		env: map(job.env),
-		container: job.container && { ...job.container, image: imageOf(text(job.container.image)), env: map(job.container.env) },
+		container: job.container && { ...job.container, image: checkedImage(text(job.container.image)), env: map(job.container.env) },
 		services: job.services.map((service) => ({
 			...service,
-			image: imageOf(text(service.image)),
+			image: checkedImage(text(service.image)),
 			env: map(service.env),
 			command: service.command?.map(text) ?? null,
 		})),
-		steps: job.steps.map((step) => ({
-			...step,
-			env: map(step.env),
-			build: step.build && {
-				...step.build,
-				tags: step.build.tags.map(text).map(imageOf),
-				cache: step.build.cache.map(text).map(imageOf),
-				args: map(step.build.args),
-			},
-		})),
+		steps,
+		finally: last,
+		values: [...steps, ...(last?.steps ?? [])].some(hasExpressions) ? valuesOf(scope) : null,
 	};
 }
 
-function imageOf(image: string): string {
-	if (image.length <= 400 && IMAGE.test(image)) return image;
+function settledStep(step: ResolvedStep, scope: Scope): ResolvedStep {
+	return withTexts(step, (one) => fillForStep(one, scope));
+}
+
+/** A step whose texts are what `text` makes of them. @throws ExpressionFailed for a text that is no image where one must be */
+export function withTexts<Step extends Pick<ResolvedStep, "env" | "build">>(step: Step, text: (one: Templated) => Templated): Step {
+	const map = (one: Readonly<Record<string, Templated>>) => fillMap(one, text);
+	const image = (one: Templated) => checkedImage(text(one));
+	const { build } = step;
+	return {
+		...step,
+		env: map(step.env),
+		build: build && { ...build, tags: build.tags.map(image), cache: build.cache.map(image), args: map(build.args) },
+	};
+}
+
+/** Whether an agent evaluates expressions for this step. */
+function hasExpressions({ condition, env, build }: ResolvedStep): boolean {
+	const texts = [...Object.values(env), ...(build ? [...build.tags, ...build.cache, ...Object.values(build.args)] : [])];
+	return condition !== null || texts.some(usesSteps);
+}
+
+function valuesOf({ run, params, doubles, matrix, changed, needs }: Scope): StepValues {
+	return { run, params, doubles: [...doubles], matrix, changed, needs };
+}
+
+function checkedImage<Text extends Templated>(image: Text): Text {
+	if (typeof image !== "string" || (image.length <= 400 && IMAGE.test(image))) return image;
 	throw new ExpressionFailed(`${IMAGE_ERROR} The expression gives ${JSON.stringify(image.slice(0, 200))}.`);
 }

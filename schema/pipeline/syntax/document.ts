@@ -202,6 +202,11 @@ function entryOf(map: SourceMap, name: string): SourceMap["entries"][number] | u
 	return entries.get(name);
 }
 
+/** Whether a part of a path is the place of an item in a list. */
+export function isIndex(part: PropertyKey): boolean {
+	return typeof part === "number" || /^\d+$/.test(String(part));
+}
+
 function nodeAt(root: SourceNode | null, path: PropertyKey[], wantKey: boolean): SourceNode | null {
 	let node = root;
 	for (const [index, part] of path.entries()) {
@@ -213,7 +218,8 @@ function nodeAt(root: SourceNode | null, path: PropertyKey[], wantKey: boolean):
 			// The key itself is the better place if the value is empty or the key is wrong.
 			const isLast = index === path.length - 1;
 			node = (isLast && wantKey) || entry.value === null ? entry.key : entry.value;
-		} else if (node.kind === "list") node = node.items[Number(part)] ?? null;
+		} else if (node.kind === "list" && isIndex(part)) node = node.items[Number(part)] ?? null;
+		// A list may stand for a map with the list in it.
 	}
 	return node ?? root;
 }

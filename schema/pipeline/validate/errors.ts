@@ -75,7 +75,12 @@ export function describePlace(path: readonly PropertyKey[], whole = "the pipelin
 		words.unshift(`job ${code(parts[1])}`);
 		parts = parts.slice(2);
 	}
-	if (parts[0] === "steps" && parts[1] !== undefined) {
+	if (parts[0] === "finally") {
+		words.unshift(code("finally"));
+		parts = parts.slice(1);
+	}
+	for (const list of ["steps", "parallel"]) {
+		if (parts[0] !== list || parts[1] === undefined) continue;
 		words.unshift(`step ${Number(parts[1]) + 1}`);
 		parts = parts.slice(2);
 	}

@@ -40,7 +40,7 @@ const NO_PLUGINS = "Windlass has no plugins. Write their commands into `run`, an
 export const NO_TEMPLATES =
 	"Windlass has no templates. Put what all jobs share into `defaults` and `env`, or repeat it with a YAML anchor.";
 const NO_PORTS = "Remove it: a job reaches a service by its name, at any port.";
-const STEP_IF = "Windlass has no conditions of steps. Move the step into a job of its own with `if`, or test for the condition in `run`.";
+const STEP_IF = 'Write the condition into `if`: if: run.branch == "main", or if: failure().';
 const JOB_OF_IMAGE =
 	"All steps of a job run in one image. Write `container` in the job; a step with another image becomes a job with `needs`.";
 const IF_AND_ON = 'Write a condition into `if`, such as if: run.branch == "main", and the events that start the pipeline into `on`.';
@@ -109,12 +109,7 @@ export const FOREIGN_KEYS: readonly ForeignKey[] = [
 	row("script", ["pipeline", "job"], [GITLAB], "Write `steps`: steps: [make, make test]."),
 	row("commands", ["pipeline", "job"], [WOODPECKER, DRONE], "Write `steps`: steps: [make, make test]."),
 	row("before_script", ["pipeline", "job", "defaults"], [GITLAB], "Write its commands as the first of the `steps`."),
-	row(
-		"after_script",
-		["pipeline", "job", "defaults"],
-		[GITLAB],
-		"No step runs after a failed one. Write a job that runs in any case: cleanup: { needs: test, if: always(), steps: [make clean] }.",
-	),
+	row("after_script", ["pipeline", "job", "defaults"], [GITLAB], "Write its commands into `finally` of the job: finally: [make clean]."),
 
 	// A job.
 	row("runs-on", ["job"], [GITHUB], "Write `runs_on`: runs_on: [linux]. Without it any agent can take the job."),
@@ -186,13 +181,11 @@ export const FOREIGN_KEYS: readonly ForeignKey[] = [
 	// A step.
 	row("uses", ["step"], [GITHUB], "Windlass has no actions. Write the commands into `run`."),
 	row("with", ["step"], [GITHUB], "Windlass has no actions. Write the commands into `run`, and the values into `env`."),
-	row("id", ["step"], [GITHUB], "Remove it. A job declares `outputs` and writes them in a step: echo version=1.2 >> $CI_OUTPUT."),
-	row("if", ["step"], [GITHUB], STEP_IF),
 	row("when", ["step"], [WOODPECKER, DRONE], STEP_IF),
 	row("working-directory", ["step", "defaults"], [GITHUB], "Write `working_directory`: working_directory: web."),
 	row("directory", ["step"], [WOODPECKER], "Write `working_directory`: working_directory: web."),
-	row("continue-on-error", ["step"], [GITHUB], "Write it into the command: run: make lint || true. For a whole job: allow_failure: true."),
-	row("failure", ["step"], [WOODPECKER, DRONE], "Write it into the command: run: make lint || true. For a whole job: allow_failure: true."),
+	row("continue-on-error", ["step"], [GITHUB], "Write `continue_on_error`: continue_on_error: true."),
+	row("failure", ["step"], [WOODPECKER, DRONE], "Write `continue_on_error`: continue_on_error: true."),
 	row("script", ["step"], [GITLAB], "Write `run`: run: make test."),
 	row("commands", ["step"], [WOODPECKER, DRONE], "Write `run`, with a line for each command: run: |."),
 	row("image", ["step"], [WOODPECKER, DRONE], JOB_OF_IMAGE),
@@ -204,9 +197,9 @@ export const FOREIGN_KEYS: readonly ForeignKey[] = [
 		"depends_on",
 		["step"],
 		[WOODPECKER, DRONE],
-		"Steps run one after the other. What runs at the same time is a job of its own, with `needs`.",
+		"Steps run one after the other. Write steps that run at the same time into `parallel`: parallel: [make lint, make test].",
 	),
-	row("group", ["step"], [WOODPECKER], "Steps run one after the other. What runs at the same time is a job of its own."),
+	row("group", ["step"], [WOODPECKER], "Write steps that run at the same time into `parallel`: parallel: [make lint, make test]."),
 	row("detach", ["step"], [WOODPECKER, DRONE], "Write a service of the job: services: { db: postgres:17 }."),
 	row("pull", ["step"], [WOODPECKER, DRONE], "Write it into the container of the job: container: { image: node:24, pull: always }."),
 	row(

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { label } from "../../wire/labels.ts";
 import { MAX_RETRY_ATTEMPTS } from "../../wire/limits.ts";
+import { OUTPUT_NAME, OUTPUT_NAME_ERROR } from "../../wire/output_names.ts";
 import { SECRET_NAME, SECRET_NAME_ERROR } from "../../wire/secret_names.ts";
 import { MAX_SECRETS_PER_JOB } from "../../wire/secrets.ts";
 import { artifacts } from "./artifacts.ts";
@@ -11,7 +12,7 @@ import { parameters } from "./parameters.ts";
 import { reports } from "./reports.ts";
 import { requirements } from "./requirements.ts";
 import { source } from "./source.ts";
-import { stepKeys, stepList } from "./steps.ts";
+import { finallySteps, stepKeys, stepList } from "./steps.ts";
 import { triggers } from "./triggers.ts";
 import {
 	condition,
@@ -113,10 +114,9 @@ const approval = withShorthand(approvalShape.optional(), [{ type: "boolean" }], 
 	return isAsked === undefined ? value : isAsked ? {} : undefined;
 });
 
-const OUTPUT_NAME = /^[A-Za-z_][A-Za-z0-9_]{0,62}$/;
 const outputName = z
 	.string()
-	.regex(OUTPUT_NAME, "The name of an output has letters, digits and underscores, at most 63, and does not begin with a digit.")
+	.regex(OUTPUT_NAME, OUTPUT_NAME_ERROR)
 	.refine((name) => name !== "__proto__", "No output can have the name `__proto__`: choose another name.");
 const outputs = z.array(nonEmpty.pipe(outputName)).max(50);
 
@@ -156,6 +156,11 @@ const jobKeys = {
 	artifacts: artifacts.optional().describe("Files that are kept after the job, and files of other jobs."),
 	reports: reports.optional().describe("Reports of tests and coverage; failed tests fail the job."),
 	steps: stepList.describe("The steps, one after the other, until one fails. A step may be just its command."),
+	finally: finallySteps
+		.optional()
+		.describe(
+			"Steps that run after the others, however these ended: success, failure, timeout or cancel. A list, or a map with a `timeout`.",
+		),
 };
 
 export const JOB_KEY = /^[A-Za-z_][A-Za-z0-9_-]{0,62}$/;

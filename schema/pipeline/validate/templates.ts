@@ -1,13 +1,14 @@
 import { expressionsOf } from "../expressions/template.ts";
 import type { JobText, PipelineOfJobs, PipelineOfSteps } from "./language.ts";
+import { type PlacedStep, placedSteps } from "./steps.ts";
 import { isTemplate } from "./values.ts";
 
 /** The texts of a pipeline that may contain `${{ }}`, with their paths. */
 
 export type Pipeline = PipelineOfJobs | PipelineOfSteps;
 
-/** When the expressions of a text may be filled in. */
-type Moment = "early" | "late";
+/** When the expressions of a text are filled in: at the submission, before the job, or before the step. */
+type Moment = "early" | "late" | "step";
 
 export interface TemplateAt {
 	path: string[];
@@ -55,6 +56,15 @@ export function* allExpressions(pipeline: Pipeline): Generator<string> {
 		if (job.if !== undefined) yield job.if;
 		for (const { text } of matrixTemplates(job, path)) yield* expressionsOf(text);
 		for (const { text } of jobTemplates(job, path)) yield* expressionsOf(text);
+		yield* expressionsOfSteps(job);
+	}
+}
+
+/** The expressions of the steps of a job. */
+function* expressionsOfSteps(job: JobText): Generator<string> {
+	for (const placed of allSteps(job, [])) {
+		if (placed.step.if !== undefined) yield placed.step.if;
+		for (const { text } of stepTemplates(placed)) yield* expressionsOf(text);
 	}
 }
 
@@ -80,6 +90,7 @@ export function* expressionsOfMatrixJob(pipeline: Pipeline, job: JobText, path: 
 	if (job.if !== undefined) yield job.if;
 	for (const { text } of defaultTemplates(pipeline)) yield* expressionsOf(text);
 	for (const { text } of jobTemplates(job, path)) yield* expressionsOf(text);
+	yield* expressionsOfSteps(job);
 }
 
 /** The values of a matrix, which are filled in before the matrix is expanded. */
@@ -109,14 +120,20 @@ export function* jobTemplates(job: JobText, path: string[]): Generator<TemplateA
 	}
 	for (const [index, one] of (job.artifacts?.fetch ?? []).entries())
 		yield* mapTemplates(one.matrix, [...path, "artifacts", "fetch", String(index), "matrix"], "early");
-	for (const [index, step] of job.steps.entries()) {
-		const at = [...path, "steps", String(index)];
-		if (step.name !== undefined) yield { path: [...at, "name"], text: step.name, moment: "early" };
-		yield* mapTemplates(step.env, [...at, "env"], "late");
-		yield* listTemplates(step.build?.tags, [...at, "build", "tags"], "late");
-		yield* listTemplates(step.build?.cache, [...at, "build", "cache"], "late");
-		yield* mapTemplates(step.build?.args, [...at, "build", "args"], "late");
-	}
+}
+
+/** All steps of a job in the order in which they run, `finally` included. */
+export function allSteps(job: JobText, path: readonly string[]): PlacedStep[] {
+	return [...placedSteps(job.steps, [...path, "steps"]), ...placedSteps(job.finally?.steps ?? [], [...path, "finally", "steps"])];
+}
+
+/** The templates of a step. */
+export function* stepTemplates({ step, path }: Omit<PlacedStep, "group">): Generator<TemplateAt> {
+	if (step.name !== undefined) yield { path: [...path, "name"], text: step.name, moment: "early" };
+	yield* mapTemplates(step.env, [...path, "env"], "step");
+	yield* listTemplates(step.build?.tags, [...path, "build", "tags"], "step");
+	yield* listTemplates(step.build?.cache, [...path, "build", "cache"], "step");
+	yield* mapTemplates(step.build?.args, [...path, "build", "args"], "step");
 }
 
 function* containerTemplates(container: JobText["container"], path: string[]): Generator<TemplateAt> {

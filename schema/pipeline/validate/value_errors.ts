@@ -1,6 +1,6 @@
 import { nearest } from "../../text/nearest_word.ts";
 import type { FieldError } from "../../wire/errors.ts";
-import { AmbiguousScalar, COLON_HINT, type SourceDocument } from "../syntax/document.ts";
+import { AmbiguousScalar, COLON_HINT, isIndex, type SourceDocument } from "../syntax/document.ts";
 import type { SlicedWork } from "../syntax/sliced_work.ts";
 import { code, describePlace, errorAt, MAX_FOUND_ERRORS, UNITS_OF_ERROR } from "./errors.ts";
 import { foreignForm, foreignKey } from "./foreign_suggestions.ts";
@@ -143,6 +143,8 @@ function valueAt(value: unknown, path: PropertyKey[]): unknown {
 	for (const part of path) {
 		// A single value stands for a list of one.
 		if (part === 0 && !Array.isArray(current)) continue;
+		// A list stands for a map with the list in it.
+		if (Array.isArray(current) && !isIndex(part)) continue;
 		if (current === null || typeof current !== "object") return undefined;
 		current = (current as Record<PropertyKey, unknown>)[part];
 	}

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { parseBytes } from "../../wire/bytes.ts";
 import { parseDuration } from "../../wire/duration.ts";
 import { MAX_JOB_TIMEOUT_MS } from "../../wire/limits.ts";
+import { variableNameError } from "../../wire/variable_names.ts";
 import { variableSizeError } from "../../wire/variable_size.ts";
 import { AmbiguousScalar } from "../syntax/document.ts";
 import { hasExpression, unescaped } from "../syntax/escapes.ts";
@@ -231,11 +232,7 @@ export function isScalar(value: unknown): boolean {
 	return typeof value === "string" || typeof value === "number" || typeof value === "boolean" || value instanceof AmbiguousScalar;
 }
 
-export const variableName = z
-	.string()
-	.regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "The name of a variable has letters, digits and underscores, and does not begin with a digit.")
-	.refine((name) => !/^CI(_|$)/.test(name), "Windlass sets CI and CI_*: choose another name.")
-	.refine((name) => !name.startsWith("WINDLASS_"), "Names that begin with WINDLASS_ are reserved: choose another name.");
+export const variableName = z.string().superRefine(rejecting(variableNameError));
 
 /** Variables of a submission: plain text. */
 export const environment = z.record(variableName, text).superRefine((variables, context) => {

@@ -1,16 +1,17 @@
 import { nearest } from "../../text/nearest_word.ts";
 import { checkExpression } from "../expressions/check.ts";
-import type { ExpressionError } from "../expressions/names.ts";
 import type { Names } from "../expressions/scope.ts";
-import { checkTemplate, expressionsOf } from "../expressions/template.ts";
 import type { SlicedWork } from "../syntax/sliced_work.ts";
-import { code, MAX_FOUND_ERRORS, type ValidationError } from "./errors.ts";
+import { code, MAX_FOUND_ERRORS } from "./errors.ts";
 import { ancestorsOf } from "./graph.ts";
 import type { JobText } from "./language.ts";
 import { axesOf, meansOne } from "./matrix.ts";
 import type { ParametersText } from "./parameters.ts";
+import { checkSteps } from "./step_references.ts";
+import { templateErrors, UNITS_OF_EXPRESSION, type WholeError } from "./template_errors.ts";
 import {
 	allExpressions,
+	allSteps,
 	countExpressions,
 	headTemplates,
 	jobEntries,
@@ -18,21 +19,12 @@ import {
 	MAX_EXPRESSIONS,
 	matrixTemplates,
 	type Pipeline,
-	type TemplateAt,
 } from "./templates.ts";
-
-/** Checking an expression takes about this long. */
-const UNITS_OF_EXPRESSION = 150;
 
 /**
  * The rules for a pipeline whose values are valid one by one: its expressions, and the references
  * between jobs.
  */
-
-export interface WholeError extends ValidationError {
-	/** The character of the value; null: its beginning. */
-	at: number | null;
-}
 
 /** The errors of a pipeline as a whole. The needed jobs are known to exist. */
 export function* checkWhole(pipeline: Pipeline): SlicedWork<WholeError[]> {
@@ -47,18 +39,19 @@ export function* checkWhole(pipeline: Pipeline): SlicedWork<WholeError[]> {
 	const errors: WholeError[] = [];
 	const needs = new Map([...jobs].map(([key, { job }]) => [key, (job.needs ?? []).map((need) => need.job)]));
 	const edges = [...needs.values()].reduce((sum, { length }) => sum + length, 0);
-	const head: Names = { params, matrix: [], needs: {} };
+	const head: Names = { params, matrix: [], needs: {}, steps: null };
 	for (const one of headTemplates(pipeline)) errors.push(...(yield* templateErrors(one, head)));
 	for (const [key, { job, path }] of jobs) {
 		if (errors.length >= MAX_FOUND_ERRORS) break;
-		const names: Names = { params, matrix: job.matrix ? axesOf(job.matrix) : [], needs: yield* downloadsFor(job, jobs) };
+		const names: Names = { params, matrix: job.matrix ? axesOf(job.matrix) : [], needs: yield* downloadsFor(job, jobs), steps: null };
 		for (const one of matrixTemplates(job, path)) errors.push(...(yield* templateErrors(one, head)));
 		for (const one of jobTemplates(job, path)) errors.push(...(yield* templateErrors(one, names)));
 		if (job.if !== undefined) {
 			yield UNITS_OF_EXPRESSION;
 			const checked = checkExpression(job.if, names, "condition");
-			errors.push(...checked.errors.map((error) => placed([...path, "if"], error)));
+			errors.push(...checked.errors.map((error) => ({ ...error, path: [...path, "if"] })));
 		}
+		errors.push(...(yield* checkSteps(job, path, names)));
 		errors.push(...secretErrors(job, pipeline.env ?? {}, path));
 		yield 20 + job.steps.length + (job.artifacts?.fetch ? edges / 10 : 0);
 		const ancestors = job.artifacts?.fetch ? ancestorsOf(key, needs) : new Set<string>();
@@ -88,14 +81,15 @@ function serviceErrors(job: JobText, byDefault: JobText["container"], path: stri
 /** Variables with two values, and secrets that no step can see. */
 function secretErrors(job: JobText, env: Readonly<Record<string, string>>, path: string[]): WholeError[] {
 	const names = Object.keys(job.secrets ?? {});
-	const isSet = (name: string) => [env, job.env, ...job.steps.map((step) => step.env)].some((one) => Object.hasOwn(one ?? {}, name));
+	const steps = allSteps(job, []).map(({ step }) => step);
+	const isSet = (name: string) => [env, job.env, ...steps.map((step) => step.env)].some((one) => Object.hasOwn(one ?? {}, name));
 	const errors: WholeError[] = names.filter(isSet).map((name) => ({
 		path: [...path, "secrets", name],
 		at: null,
 		message: `Variable ${code(name)} is set in \`secrets\` and in \`env\`.`,
 		suggestion: "Remove one of them.",
 	}));
-	if (names.length > 0 && job.steps.every((step) => step.build)) {
+	if (names.length > 0 && steps.every((step) => step.build)) {
 		const message = "Only scripts see secrets, and no step of this job runs a script.";
 		errors.push({ path: [...path, "secrets"], at: null, message, suggestion: "Remove `secrets`." });
 	}
@@ -119,25 +113,6 @@ function* downloadsFor(job: JobText, jobs: Jobs): SlicedWork<Names["needs"]> {
 		yield needed?.matrix ? 100 : 1;
 	}
 	return Object.fromEntries(outputs);
-}
-
-function placed(path: string[], { at, message, suggestion }: ExpressionError): WholeError {
-	return { path, at, message, suggestion };
-}
-
-function* templateErrors({ path, text, moment }: TemplateAt, names: Names): SlicedWork<WholeError[]> {
-	if (!text.includes("${{")) return [];
-	yield expressionsOf(text).length * UNITS_OF_EXPRESSION + text.length / 100;
-	const { errors, isLate } = checkTemplate(text, names);
-	if (errors.length > 0 || !isLate || moment === "late") return errors.map((error) => placed(path, error));
-	return [
-		{
-			path,
-			at: null,
-			message: "`needs` cannot be used here: this value must be known before the run begins.",
-			suggestion: "Use `params`, `run` or `matrix`. `needs` can be used in `env`, in images, in the tags of a build and in `if`.",
-		},
-	];
 }
 
 /** Needs with unknown axes, and fetches from jobs that may not have run. */

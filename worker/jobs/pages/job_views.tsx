@@ -2,6 +2,7 @@ import { describeRequirements } from "../../../schema/pipeline/validate/requirem
 import { formatDuration } from "../../../schema/wire/duration.ts";
 import type { Artifact, Explanation, Job } from "../../../schema/wire/resources.ts";
 import { ArtifactLine } from "../../artifacts/pages/artifact_line.tsx";
+import { stepsInLog } from "../../logs/pages/steps_in_log.ts";
 import { Part } from "../../ui/parts.ts";
 import { State, Took } from "../../ui/words.tsx";
 
@@ -101,12 +102,13 @@ export function AttemptsView({ job }: { job: Job }) {
 
 /** The steps that have no place in the log, and for scripts those that have one. */
 export function Steps({ job }: { job: Job }) {
-	const [begun, others] = [job.steps.filter(({ log_line }) => log_line !== null), job.steps.filter(({ log_line }) => log_line === null)];
+	const begun = stepsInLog(job.steps);
+	const others = job.steps.filter(({ log_line }) => log_line === null);
 	return (
 		<Part id="steps">
 			<ol class="steps" hidden>
 				{begun.map((step, index) => (
-					<li key={index} data-line={step.log_line ?? undefined}>
+					<li key={index} data-line={step.log_line}>
 						<State state={step.state} /> <span class="name">{step.name}</span> <Took from={step.started_at} to={step.finished_at} />
 					</li>
 				))}

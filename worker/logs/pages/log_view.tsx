@@ -2,6 +2,7 @@ import type { Job, Step } from "../../../schema/wire/resources.ts";
 import { isTerminal } from "../../../schema/wire/states.ts";
 import { State, size, Took } from "../../ui/words.tsx";
 import { LogLines } from "./log_lines.tsx";
+import { type StepsInLog, stepsInLog } from "./steps_in_log.ts";
 
 /** The beginning of a log, as the page shows it without scripts; the whole log if it is small. */
 export interface LogPreview {
@@ -26,7 +27,7 @@ const UNFOLDED_LINES = 2_000;
  * 0.
  */
 interface Fold {
-	step: Step | null;
+	step: StepsInLog | null;
 	first: number;
 	/** The number of the line after its last; null for the last fold. */
 	end: number | null;
@@ -127,9 +128,9 @@ function FoldView({ fold, log, isOpen }: { fold: Fold; log: LogPreview; isOpen: 
 
 /** The folds of a log: from the first line of each step to the first line of the next. */
 function foldsOf(steps: readonly Step[], log: LogPreview): Fold[] {
-	const begun = steps.filter((step) => step.log_line !== null);
-	const starts = begun.map((step) => step.log_line as number);
-	const folds: Fold[] = begun.map((step, index) => ({ step, first: starts[index] as number, end: starts[index + 1] ?? null }));
+	const begun = stepsInLog(steps);
+	const starts = begun.map((step) => step.log_line);
+	const folds: Fold[] = begun.map((step, index) => ({ step, first: step.log_line, end: starts[index + 1] ?? null }));
 	const before = starts[0] ?? null;
 	if (before === null || before > 0) folds.unshift({ step: null, first: 0, end: before });
 	return folds.filter(({ first, end }, index) => index === folds.length - 1 || first < (end ?? log.total));

@@ -1,3 +1,4 @@
+import { cleanupSlack } from "../../../../schema/pipeline/runtime/cleanup.ts";
 import { type Core, nextRev, PRESENCE_MS } from "../core.ts";
 import { markDirty } from "../record/outbox.ts";
 import { type AttemptRow, addRow, findAgent, type JobRow, jobOf, type OfferRow } from "../rows.ts";
@@ -44,8 +45,10 @@ export function beginAttempt(core: Core, offer: OfferRow, isEnding = false): Att
 
 /** Sets when the queue ends an attempt that its agent does not end in time. */
 export function limitTime(core: Core, attempt: AttemptRow, job: JobRow = jobOf(core, attempt)): void {
-	const { timeout_ms } = definitionOf(core, job);
-	setTimer(core, "job_timeout", attempt.id, core.now() + timeout_ms + core.settings.killGraceMs + TIMEOUT_SLACK_MS);
+	const definition = definitionOf(core, job);
+	const { killGraceMs } = core.settings;
+	const slack = killGraceMs + TIMEOUT_SLACK_MS + cleanupSlack(definition, killGraceMs);
+	setTimer(core, "job_timeout", attempt.id, core.now() + definition.timeout_ms + slack);
 }
 
 export function deleteOffer(core: Core, offer: OfferRow): void {

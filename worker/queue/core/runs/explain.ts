@@ -1,4 +1,6 @@
+import { cleanupLimit } from "../../../../schema/pipeline/runtime/cleanup.ts";
 import { describeRequirements } from "../../../../schema/pipeline/validate/requirements.ts";
+import { formatDuration } from "../../../../schema/wire/duration.ts";
 import type { Requirements } from "../../../../schema/wire/requirements.ts";
 import type { Explanation } from "../../../../schema/wire/resources.ts";
 import { isTerminal } from "../../../../schema/wire/states.ts";
@@ -7,6 +9,7 @@ import type { Core } from "../core.ts";
 import { capacityOf, mayYetFit, unmetBy, type Wanted } from "../leases/offers.ts";
 import { pauseOf } from "../leases/pause.ts";
 import { type AgentRow, allAgents, findJob, findRun, type JobRow, jobsOf, type RunRow } from "../rows.ts";
+import { definitionOf } from "./definitions.ts";
 import { groupName, isGroupFull, jobsHolding, runsHolding } from "./groups.ts";
 import { ancestorsOf } from "./readiness.ts";
 
@@ -63,9 +66,17 @@ function summarise(core: Core, job: JobRow, wanted: Wanted, agents: readonly Age
 			return waitingSummary(core, job, wanted, agents);
 		case "leased":
 			return job.reason_text ?? "Offered to an agent.";
+		case "cancelling":
+			return `${job.reason_text ?? "The job is being cancelled."}${cleaningUp(core, job)}`;
 		default:
 			return job.reason_text ?? `The job is ${job.state}.`;
 	}
+}
+
+/** What may still run of a job that is being cancelled. */
+function cleaningUp(core: Core, job: JobRow): string {
+	const limit = cleanupLimit(definitionOf(core, job));
+	return limit === 0 ? "" : ` Until it has ended, its steps that clean up may run for ${formatDuration(limit)}.`;
 }
 
 function blockedSummary(core: Core, job: JobRow): string {

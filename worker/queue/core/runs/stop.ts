@@ -1,9 +1,11 @@
+import { cleanupSlack } from "../../../../schema/pipeline/runtime/cleanup.ts";
 import type { JobState, Reason } from "../../../../schema/wire/states.ts";
 import { type Core, nextRev } from "../core.ts";
 import { markDirty } from "../record/outbox.ts";
 import { type AttemptRow, changeRow, findJob, findOfferOf, type JobRow } from "../rows.ts";
 import { clearTimers, setTimer } from "../timers.ts";
 import { beginAttempt, deleteOffer } from "./begin.ts";
+import { definitionOf } from "./definitions.ts";
 import { moveJob } from "./transitions.ts";
 
 /**
@@ -35,7 +37,9 @@ export function stopJob(core: Core, job: JobRow, verb: "cancel" | "skip", reason
 		markDirty(core, job.run_id);
 		core.hints.agentsWithNews.add(attempt.agent_id);
 		core.untimed.delete(attempt.id);
-		setTimer(core, "cancel", attempt.id, core.now() + core.settings.killGraceMs + CANCEL_SLACK_MS);
+		const { killGraceMs } = core.settings;
+		const cleaning = cleanupSlack(definitionOf(core, job), killGraceMs);
+		setTimer(core, "cancel", attempt.id, core.now() + killGraceMs + CANCEL_SLACK_MS + cleaning);
 	} else if (next !== null) {
 		if (offer) deleteOffer(core, offer);
 		clearTimers(core, ["backoff", "approval"], job.id);

@@ -1,3 +1,4 @@
+import { definitionJson } from "../../../../schema/pipeline/resolve/definition_json.ts";
 import { jobsMeant } from "../../../../schema/pipeline/resolve/references.ts";
 import type { ResolvedPipeline } from "../../../../schema/pipeline/resolve/resolved.ts";
 import { ApiError } from "../../../../schema/wire/errors.ts";
@@ -176,7 +177,7 @@ function insertRun(core: Core, { runId, pipeline, definition, project, trigger, 
 
 function storeDefinition(core: Core, digest: string, pipeline: ResolvedPipeline): void {
 	if (core.sql.all("SELECT 1 FROM definitions WHERE digest = ?", digest).length > 0) return;
-	core.sql.all("INSERT INTO definitions (digest, json) VALUES (?, ?)", digest, JSON.stringify(pipeline));
+	core.sql.all("INSERT INTO definitions (digest, json) VALUES (?, ?)", digest, definitionJson(pipeline));
 }
 
 /** The owner of the groups of a run. */
