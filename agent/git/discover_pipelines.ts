@@ -27,12 +27,12 @@ export async function discoverPipelines(
 ): Promise<DiscoveryResult> {
 	const files = await readFiles(git, at.sha, config);
 	await writeLine(files.length === 0 ? ":: the repository has no pipeline file" : `:: ${files.map(({ path }) => path).join(", ")}`);
-	const changed = await changedPaths(git, at, changes);
+	const { base, changed } = await changesSince(git, at, changes);
 	if (changed) await writeLine(`:: ${changed.length} changed ${changed.length === 1 ? "path" : "paths"}`);
 	else if (changes) await writeLine(":: the changed paths cannot be found out");
-	if (default_branch === undefined || (await hasBranch(git, default_branch))) return { files, changed };
+	if (default_branch === undefined || (await hasBranch(git, default_branch))) return { files, changed, base };
 	await writeLine(`:: the repository has no branch ${default_branch}, the default branch of the project`);
-	return { files, changed, is_default_branch_missing: true };
+	return { files, changed, base, is_default_branch_missing: true };
 }
 
 async function hasBranch(git: Git, name: string): Promise<boolean> {
@@ -80,17 +80,25 @@ async function listed(git: Git, sha: string, paths: readonly string[]): Promise<
 	});
 }
 
-/** The changed paths; null if the earlier commit is gone, or the history is too long. */
-async function changedPaths(git: Git, at: DiscoveredCommit, changes: DiscoveryWork["changes"]): Promise<string[] | null> {
-	if (changes === null) return null;
+/**
+ * The commit that the changes are compared with, and the changed paths. They are null if that commit
+ * is gone, or the history is too long.
+ */
+async function changesSince(
+	git: Git,
+	at: DiscoveredCommit,
+	changes: DiscoveryWork["changes"],
+): Promise<{ base: string | null; changed: string[] | null }> {
+	const unknown = { base: null, changed: null };
+	if (changes === null) return unknown;
 	try {
 		const base = "since" in changes ? await fetched(git, changes.since) : await branchingPoint(git, at, changes.target);
-		if (base === null) return null;
+		if (base === null) return unknown;
 		const listing = await git.text("diff", "--name-only", "--no-renames", "-z", base, at.sha);
 		const paths = listing.split("\0").filter((path) => path !== "");
-		return paths.length > MAX_CHANGED_PATHS ? null : paths;
+		return { base, changed: paths.length > MAX_CHANGED_PATHS ? null : paths };
 	} catch (error) {
-		if (error instanceof GitFailed || error instanceof CheckoutFailed) return null;
+		if (error instanceof GitFailed || error instanceof CheckoutFailed) return unknown;
 		throw error;
 	}
 }

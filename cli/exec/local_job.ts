@@ -1,6 +1,6 @@
 import { jobsMeant } from "../../schema/pipeline/resolve/references.ts";
 import type { ResolvedJob, ResolvedPipeline } from "../../schema/pipeline/resolve/resolved.ts";
-import { asksForStatus, countsAsFailure, type DownloadableJob } from "../../schema/pipeline/runtime/decide.ts";
+import { asksForStatus, countsAsFailure, type DownloadableJob, UNWANTED } from "../../schema/pipeline/runtime/decide.ts";
 import type { SettledJob } from "../../schema/pipeline/runtime/settle.ts";
 import { failFastReason } from "../../schema/wire/reasons.ts";
 import { isTerminal, type JobState, type Reason } from "../../schema/wire/states.ts";
@@ -99,9 +99,11 @@ export function fetchesOf({ artifacts }: SettledJob, jobs: readonly LocalJob[]) 
 }
 
 /** A job as the conditions of other jobs see it. */
-export function endedJob({ definition, state, outputs }: LocalJob): DownloadableJob {
+export function endedJob({ definition, state, reason, outputs }: LocalJob, of: LocalJob): DownloadableJob {
 	const { key, name, allow_failure: mayFail, outputs: declared } = definition;
-	return { key, name, state, mayFail, declared, outputs: () => outputs };
+	const isUnwanted = state === "skipped" && reason?.code === UNWANTED;
+	const isOrder = of.definition.needs.some((need) => need.key === key && need.is_order === true);
+	return { key, name, state, mayFail, isUnwanted, isOrder, declared, outputs: () => outputs };
 }
 
 /** All jobs that a job needs, directly or through others. */

@@ -93,8 +93,8 @@ async function runJob(job: LocalJob, options: LocalOptions, run: LocalRun): Prom
 	const decision = decide(job.definition, {
 		pipeline,
 		run: runFacts(pipeline, "local", LOCAL_EVENT),
-		needs: job.needs.map(endedJob),
-		ancestors: () => ancestorsOf(job).map(endedJob),
+		needs: job.needs.map((need) => endedJob(need, job)),
+		ancestors: () => ancestorsOf(job).map((ancestor) => endedJob(ancestor, job)),
 	});
 	if (decision.is === "skipped") return endJob(job, "skipped", decision.reason);
 	if (decision.is === "broken") return endJob(job, "errored", decision.reason);

@@ -51,6 +51,8 @@ export const discoveryResult = z.strictObject({
 		),
 	/** The changed paths; null if they are unknown. */
 	changed: z.array(z.string().max(4096)).max(MAX_CHANGED_PATHS).nullable(),
+	/** The commit that they were compared with, if it is known. */
+	base: commitId.nullable().default(null),
 	/** Whether the repository no longer has the default branch in question. */
 	is_default_branch_missing: z.boolean().optional(),
 });

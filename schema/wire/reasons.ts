@@ -15,6 +15,7 @@ export const REASON_CODES = {
 		secrets:
 			"The coordinator could not read the secrets of the job and tries again after a pause. If this continues, check its log and the master key.",
 		concurrency: "The run waits until its concurrency group has room. Wait for the runs in front of it, or cancel one of them.",
+		max_parallel: "The job waits for other matrix jobs of its job: `max_parallel` of the matrix limits how many run at once.",
 		approval: "The job waits for an approval. Approve or decline it on its page, or with `windlass approve` or `windlass decline`.",
 		run_approval: "The run comes from a fork and waits for an approval. Read the change, then approve or decline the run.",
 	},

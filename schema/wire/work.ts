@@ -21,6 +21,8 @@ export const stepValues = z.object({
 		target_branch: z.string(),
 		draft: z.boolean(),
 		labels: z.array(z.string()).readonly(),
+		sha: z.string(),
+		base_sha: z.string(),
 	}),
 	params: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
 	doubles: z.array(z.string()),

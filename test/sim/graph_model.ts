@@ -237,6 +237,11 @@ export class GraphModel {
 		this.submit(run, []).state = "errored";
 	}
 
+	/** The next attempt follows without a pause: the job keeps its place among its variants. */
+	retryAtOnce(job: GraphJob): void {
+		this.#advance(job);
+	}
+
 	/** A pause before the next attempt is over. */
 	endBackoff(job: GraphJob): void {
 		job.backoffAt = null;
@@ -269,6 +274,11 @@ export class GraphModel {
 			return true;
 		}
 		if (run.pipeline.concurrency && !run.holdsGroup) return false;
+		const { max_parallel, key } = job.definition;
+		const variants = run.jobs.filter(
+			(other) => other.definition.key === key && ["queued", "leased", "running", "cancelling"].includes(other.state),
+		);
+		if (max_parallel !== null && variants.length >= max_parallel) return false;
 		job.state = "queued";
 		job.hasQueued = true;
 		if (job.definition.concurrency?.cancel_in_progress) this.#supersede(job);

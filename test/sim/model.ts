@@ -608,6 +608,7 @@ export class Model implements Witness {
 			const pause = Math.max(backoff, leastPause);
 			job.state = "blocked";
 			if (pause > 0) job.backoffAt = this.#now + pause;
+			else this.#graph.retryAtOnce(job);
 		}
 		this.#graph.settle();
 	}

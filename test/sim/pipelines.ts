@@ -114,6 +114,7 @@ function randomMatrix(random: Random): object {
 		...(random.chance(0.3) ? { os: ["x", "y"], exclude: [{ n: n[0], os: "y" }] } : {}),
 		...(random.chance(0.3) ? { include: [{ n: "9" }] } : {}),
 		...(random.chance(0.5) ? { fail_fast: true } : {}),
+		...(random.chance(0.4) ? { max_parallel: random.between(1, 3) } : {}),
 	};
 }
 

@@ -15,7 +15,6 @@ const inPart = (part: string, key: string, value = "x") => `jobs:\n  a:\n    ste
 describe("a key of another system has a suggestion at its line and column", () => {
 	test.each<[string, string, string, string]>([
 		// The whole file.
-		["stages", topLevel("stages", "[build]"), "1:1", "needs: [build]"],
 		["kind", topLevel("kind", "pipeline"), "1:1", "Remove it: a file is one pipeline."],
 		["type", topLevel("type", "docker"), "1:1", "`container` in a job"],
 		["trigger", topLevel("trigger"), "1:1", "on: { push: { branches: main }, pull_request: {} }"],
@@ -42,7 +41,6 @@ describe("a key of another system has a suggestion at its line and column", () =
 		["environment", inJob("environment", "production"), "3:5", "approval: true"],
 		["script", inJob("script", "[make]"), "3:5", "steps: [make, make test]"],
 		["after_script", inJob("after_script", "[make]"), "3:5", "finally: [make clean]"],
-		["stage", inJob("stage", "test"), "3:5", "needs: [build]"],
 		["only", inJob("only", "[main]"), "3:5", 'if: run.branch == "main"'],
 		["except", inJob("except", "[main]"), "3:5", 'if: run.branch == "main"'],
 		["rules", inJob("rules", "[]"), "3:5", 'if: run.branch == "main"'],

@@ -272,6 +272,8 @@ describe("patterns", { timeout: 30_000 }, () => {
 			{
 				trigger,
 				changed: Array.from({ length: 5_000 }, () => "b".repeat(2_000)),
+				sha: null,
+				baseSha: null,
 				project: "web",
 				repository: { address: "https://git.test/web.git", branch: "main" },
 				params: {},

@@ -26,6 +26,10 @@ function errorsIn(text: string): string[] {
 }
 
 const pipelineOf = (text: string, more: object = {}) => parseSubmission(JSON.stringify({ pipeline: text, ...more })).pipeline;
+const NO_RUN = {
+	...{ branch: "", tag: "", event: "api", project: "", pipeline: "", pull_request: "", target_branch: "", draft: false, labels: [] },
+	...{ sha: "", base_sha: "" },
+};
 const job = (text: string, more: object = {}) => pipelineOf(text, more).jobs[0];
 
 describe("matrix", () => {
@@ -91,6 +95,77 @@ describe("matrix", () => {
 		expect(errorsIn("matrix: { fail_fast: true }\nsteps: [a]")[0]).toContain("A matrix needs an axis");
 		expect(errorsIn("matrix: { a: [1.10] }\nsteps: [a]")[0]).toContain("Quote it");
 		expect(errorsIn('matrix: { "a b": [x] }\nsteps: [a]')[0]).toContain("The name of an axis");
+	});
+
+	test("has maps as values: their members are in expressions, in names, and in selections", () => {
+		const text = `jobs:
+  t:
+    matrix:
+      job: [{ target: x86, use-cross: true }, { target: arm }]
+      python-version: ["3.12"]
+      include: [{ job: { target: arm }, docs: yes please }]
+      exclude: [{ job: { target: x86 }, python-version: "3.13" }]
+    env: { T: "\${{ matrix.job.target }}", C: '\${{ matrix.job[?"use-cross"].orValue("no") }}', P: '\${{ matrix["python-version"] }}' }
+    steps: [a]
+  d: { needs: [{ job: t, matrix: { job: { target: arm } } }], steps: [b] }`;
+		expect(errorsIn(text)[0]).toContain("This entry of `exclude` excludes nothing.");
+		const { jobs } = pipelineOf(text.replace(/ +exclude.*\n/, ""));
+		expect(jobs.map(({ name, env }) => [name, env])).toEqual([
+			["t (x86, true, 3.12)", { T: "x86", C: "true", P: "3.12" }],
+			["t (arm, 3.12, yes please)", { T: "arm", C: "no", P: "3.12" }],
+			["d", {}],
+		]);
+		expect(jobs[2]?.needs).toEqual([{ key: "t", matrix: { "job.target": "arm" } }]);
+	});
+
+	test.each([
+		["has(matrix.x) && matrix.x == 'a'", []],
+		["!has(matrix.x) || matrix.x == 'a'", []],
+		["has(matrix.x) ? matrix.x == 'a' : matrix.os == 'l'", []],
+		["has(matrix.x) && (matrix.os == 'l' || matrix.x == 'a')", []],
+		["!(!has(matrix.x) || matrix.os == 'l') && matrix.x == 'a'", []],
+		["matrix.?x.orValue('') == 'a' && matrix[?'x-y'].hasValue() && matrix['x-y'] == ''", []],
+		["matrix.x == 'a'", ["Only some matrix jobs have `x`."]],
+		["matrix.x == 'a' && has(matrix.x)", ["Only some matrix jobs have `x`."]],
+		["has(matrix.x) || matrix.x == 'a'", ["Only some matrix jobs have `x`."]],
+		["has(matrix.x) ? true : matrix.x == 'a'", ["Only some matrix jobs have `x`."]],
+		["matrix.x-y == 'a'", ['Write matrix["x-y"].']],
+		["has(matrix['x-y'])", ['Write matrix[?"x-y"].hasValue().']],
+		["'x-y' in matrix", ['Write matrix[?"x-y"].hasValue().']],
+		["has(run.branch)", ["has() takes a value of the matrix"]],
+		["has(matrix.nope)", ["The matrix has no axis `nope`."]],
+		["matrix[run.branch] == 'a'", ["The names in `matrix` are written, not computed."]],
+		["run.?branch.orValue('') == ''", ["Only values of the matrix may be missing."]],
+	])("of values that only some of its jobs have: %s", (condition, wanted) => {
+		const found = errorsIn(`matrix: { os: [l, m], include: [{ os: m, x: a, x-y: b }] }\nif: ${JSON.stringify(condition)}\nsteps: [a]`);
+		expect(found.length > 0).toBe(wanted.length > 0);
+		for (const one of wanted) expect(found.join("\n")).toContain(one);
+		if (wanted.length > 0) return;
+		// What passes has a value for each of the jobs.
+		const { jobs } = pipelineOf(`matrix: { os: [l, m], include: [{ os: m, x: a, x-y: b }] }\nif: ${JSON.stringify(condition)}\nsteps: [a]`);
+		for (const { matrix } of jobs) {
+			const status = { success: true, failure: false, cancelled: false };
+			const run = { ...NO_RUN, branch: "b" };
+			expect(typeof evaluate(condition, { run, params: {}, doubles: [], matrix: matrix ?? {}, changed: {}, needs: {}, status })).toBe(
+				"boolean",
+			);
+		}
+	});
+
+	test.each([
+		["fail-fast: true", "The axis `fail-fast` looks like the setting `fail_fast`."],
+		["failFast: [true]", "looks like the setting `fail_fast`"],
+		["max-parallel: 2", "looks like the setting `max_parallel`"],
+		["max_paralel: '2'", "looks like the setting `max_parallel`"],
+		["includes: [{ a: 1 }]", "looks like the setting `include`"],
+		["excludes: [x]", "looks like the setting `exclude`"],
+		["max_parallel: 0", "The number must be at least 1."],
+		["job: [{ a: { b: { c: { d: 1 } } } }]", "A value of a matrix has at most 3 levels."],
+		["job: [[1, 2]]", "Expected a map of values, got a list."],
+		["job: [{}]", "A map of values may not be empty."],
+		["job: [{ -a: 1 }]", "The name of an axis"],
+	])("rejects %s", (text, error) => {
+		expect(errorsIn(`matrix: { os: [l], ${text} }\nsteps: [a]`).join("\n")).toContain(error);
 	});
 
 	test("a need selects one matrix job; an unknown one is rejected with the list of those that exist", () => {

@@ -37,6 +37,8 @@ const other = (kind: "schedule" | "manual"): Trigger => ({ ...push("main"), kind
 const occasion = (trigger: Trigger, changed: string[] | null = null, isNamed = false): Occasion => ({
 	trigger,
 	changed,
+	sha: "5".repeat(40),
+	baseSha: null,
 	project: "web",
 	repository: { address: "https://git.test/web.git", branch: "main" },
 	params: {},

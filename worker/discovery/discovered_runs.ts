@@ -33,7 +33,7 @@ const MAX_ERROR_CHARACTERS = 2000;
  * The runs, schedules and skipped files of a discovery result. An error in one file does not stop
  * the others.
  */
-export async function discoveredRuns({ discovery, run }: DiscoveryOfRun, { files, changed }: DiscoveryResult): Promise<Discovered> {
+export async function discoveredRuns({ discovery, run }: DiscoveryOfRun, { files, changed, base }: DiscoveryResult): Promise<Discovered> {
 	const { trigger } = discovery;
 	const skipped = whySkipped(trigger, run.commit_message);
 	if (files.length === 0)
@@ -57,6 +57,8 @@ export async function discoveredRuns({ discovery, run }: DiscoveryOfRun, { files
 			const occasion = {
 				trigger,
 				changed,
+				sha: run.commit_sha,
+				baseSha: base,
 				project: run.project,
 				repository: { address: run.source_git ?? "", branch: "" },
 				params: discovery.params,

@@ -13,7 +13,7 @@ const LIMITS = { maxAstNodes: 200, maxDepth: 20, maxListElements: 50, maxMapEntr
  */
 let current: Scope | null = null;
 
-const base = new Environment({ limits: LIMITS, homogeneousAggregateLiterals: true })
+const base = new Environment({ limits: LIMITS, homogeneousAggregateLiterals: true, enableOptionalTypes: true })
 	.registerFunction("success(): bool", () => current?.status.success ?? true)
 	.registerFunction("failure(): bool", () => current?.status.failure ?? false)
 	.registerFunction("always(): bool", () => true)
@@ -34,7 +34,7 @@ const evaluator = base
 	.clone()
 	.registerVariable("run", "map<string, dyn>")
 	.registerVariable("params", "map<string, dyn>")
-	.registerVariable("matrix", "map<string, string>")
+	.registerVariable("matrix", "map<string, dyn>")
 	.registerVariable("needs", "map<string, dyn>")
 	.registerVariable("steps", "map<string, dyn>");
 
@@ -56,6 +56,26 @@ export function withScope<Value>(scope: Scope, body: () => Value): Value {
 	}
 }
 
+interface Schema {
+	[name: string]: string | Schema;
+}
+
+/** The types of values by their names, in which a dot separates the name of a map from that of a member. */
+function nested(types: readonly (readonly [name: string, type: string])[]): Schema {
+	const whole: Schema = {};
+	for (const [name, type] of types) {
+		const parts = name.split(".");
+		let inner = whole;
+		for (const part of parts.slice(0, -1)) {
+			if (typeof inner[part] !== "object") inner[part] = {};
+			inner = inner[part] as Schema;
+		}
+		const last = parts.at(-1) as string;
+		if (typeof inner[last] !== "object") inner[last] = type;
+	}
+	return whole;
+}
+
 /** The environments of jobs: making one takes longer than checking an expression with it. */
 const environments = new WeakMap<Names, Environment>();
 
@@ -70,7 +90,7 @@ export function typedEnvironment(names: Names): Environment {
 		.clone()
 		.registerVariable({ name: "run", schema: { ...RUN_TYPES } })
 		.registerVariable({ name: "params", schema: { ...names.params } })
-		.registerVariable({ name: "matrix", schema: Object.fromEntries(names.matrix.map((axis) => [axis, "string"])) })
+		.registerVariable({ name: "matrix", schema: nested(names.matrix.map((axis) => [axis, "string"])) })
 		.registerVariable({ name: "needs", schema: Object.fromEntries(Object.entries(names.needs).map(([job, of]) => [job, need(of)])) })
 		.registerVariable({ name: "steps", schema: Object.fromEntries((names.steps ?? []).map((id) => [id, ofStep])) });
 	environments.set(names, environment);

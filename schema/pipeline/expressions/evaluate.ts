@@ -53,7 +53,7 @@ export function evaluate(text: string, scope: Scope): string | number | bigint |
 			return read(text).evaluate({
 				run: { ...scope.run },
 				params,
-				matrix: celMap(scope.matrix),
+				matrix: matrixMap(scope.matrix, read(text).uses),
 				needs: text.includes("needs") ? factsMap(scope.needs) : new Map(),
 				steps: text.includes("steps") ? factsMap(withUsedOutputs(scope.steps ?? {}, read(text).uses)) : new Map(),
 			});
@@ -68,6 +68,28 @@ export function evaluate(text: string, scope: Scope): string | number | bigint |
  */
 function celMap<Value>(map: Readonly<Record<string, Value>>): Map<string, Value> {
 	return new Map(Object.entries(map));
+}
+
+type NestedMap = Map<string, string | NestedMap>;
+
+/** The values of a matrix job; those that are maps are there, if only empty. */
+function matrixMap(matrix: Scope["matrix"], { axes }: Uses): NestedMap {
+	const whole: NestedMap = new Map();
+	const mapOf = (names: readonly string[]) =>
+		names.reduce((inner: NestedMap, name) => {
+			const known = inner.get(name);
+			if (known instanceof Map) return known;
+			const made: NestedMap = new Map();
+			// A matrix job may have a text where others have a map.
+			if (known === undefined) inner.set(name, made);
+			return made;
+		}, whole);
+	for (const [axis, value] of Object.entries(matrix)) {
+		const names = axis.split(".");
+		mapOf(names.slice(0, -1)).set(names.at(-1) as string, value);
+	}
+	for (const axis of axes) mapOf(axis.split(".").slice(0, -1));
+	return whole;
 }
 
 function factsMap(facts: Scope["needs"]): Map<string, { result: string; outputs: Map<string, string> }> {

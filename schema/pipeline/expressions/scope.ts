@@ -20,6 +20,13 @@ export interface RunFacts {
 	 */
 	draft: boolean;
 	labels: readonly string[];
+	/** The commit; empty if it is not known when the run is submitted. */
+	sha: string;
+	/**
+	 * The commit that the changes are compared with: where the pull request branched off, or what the
+	 * branch had before the push. Empty if it is not known.
+	 */
+	base_sha: string;
 }
 /** The type of each value of `run`. */
 export const RUN_TYPES = {
@@ -32,6 +39,8 @@ export const RUN_TYPES = {
 	target_branch: "string",
 	draft: "bool",
 	labels: "list<string>",
+	sha: "string",
+	base_sha: "string",
 } as const satisfies Record<keyof RunFacts, string>;
 
 /** The result and the outputs of a needed job. */
@@ -74,7 +83,10 @@ export interface Scope {
 /** The names that an expression may use, with their types. */
 export interface Names {
 	params: Readonly<Record<string, "string" | "int" | "double" | "bool">>;
+	/** The axes of the matrix, with the members of values that are maps: `job.target`. */
 	matrix: readonly string[];
+	/** Those of them that only some matrix jobs have. */
+	partialAxes?: readonly string[];
 	/**
 	 * Needed job → the names of its outputs; null for several matrix jobs, whose outputs would be
 	 * ambiguous.

@@ -26,6 +26,9 @@ export interface Occasion {
 	trigger: Trigger;
 	/** The paths that have changed; null where they are not known. */
 	changed: readonly string[] | null;
+	/** The commit, and the one that the changes are compared with; null where they are not known. */
+	sha: string | null;
+	baseSha: string | null;
 	project: string;
 	repository: ProjectRepository;
 	params: Readonly<Record<string, string>>;
@@ -84,6 +87,8 @@ function* readingDocument(document: SourceDocument, name: string, occasion: Occa
 		event: trigger.kind,
 		pullRequest: pullRequestOf(trigger),
 		mergeTarget: trigger.merge_target ?? null,
+		sha: occasion.sha,
+		baseSha: occasion.baseSha,
 		isBesidePush: yield* isPushedToo(checked.on, trigger),
 	};
 	const submission = yield* resolvingSubmission({ pipeline: checked, document, at: [] }, given, document, options);

@@ -56,6 +56,8 @@ export interface ResolveOptions {
 export interface TriggerOptions extends ResolveOptions {
 	pullRequest?: ResolvedPipeline["pull_request"];
 	mergeTarget?: string | null;
+	sha?: string | null;
+	baseSha?: string | null;
 	isBesidePush?: boolean;
 }
 
@@ -75,6 +77,8 @@ export function* resolvingSubmission(
 		name = DEFAULT_NAME,
 		pullRequest = null,
 		mergeTarget = null,
+		sha = null,
+		baseSha = null,
 		isBesidePush = false,
 	}: TriggerOptions,
 ): SlicedWork<Submission> {
@@ -97,6 +101,8 @@ export function* resolvingSubmission(
 			event,
 			pullRequest,
 			mergeTarget,
+			sha,
+			baseSha,
 			isCommand: valid.at[0] === "run",
 			isBesidePush,
 		},

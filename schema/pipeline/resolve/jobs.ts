@@ -69,7 +69,7 @@ export class JobResolver {
 	*#filledMatrix(matrix: MatrixText, path: string[]): SlicedWork<MatrixText> {
 		const filled: Record<string, unknown> = {};
 		for (const [key, value] of Object.entries(matrix)) {
-			if (typeof value === "boolean") {
+			if (!Array.isArray(value)) {
 				filled[key] = value;
 				continue;
 			}
@@ -111,7 +111,13 @@ export class JobResolver {
 			key,
 			name: yield* this.#nameOf(key, job.name, cell, scope, path),
 			matrix: cell,
-			needs: distinctReferences((job.needs ?? []).map(({ job: needed, matrix }) => ({ key: needed, matrix: matrix ?? null }))),
+			needs: distinctReferences(
+				(job.needs ?? []).map(({ job: needed, matrix, is_order }) => ({
+					key: needed,
+					matrix: matrix ?? null,
+					...(is_order && { is_order }),
+				})),
+			),
 			condition: job.if ?? null,
 			runs_on: needsRuntime ? { ...requirements, container: true } : requirements,
 			container: container ? yield* resolvedContainer(filler, container, scope, [...path, "container"]) : null,
@@ -123,6 +129,7 @@ export class JobResolver {
 			retry: retry ? { attempts: retry.attempts, on: retry.on ?? [...RETRY_CAUSES], exit_codes: retry.exit_codes ?? null } : null,
 			allow_failure: job.allow_failure ?? false,
 			fail_fast: job.matrix?.fail_fast ?? false,
+			max_parallel: job.matrix?.max_parallel ?? null,
 			concurrency: job.concurrency ? yield* this.group(job.concurrency, scope, [...path, "concurrency"]) : null,
 			approval: job.approval
 				? { roles: job.approval.roles ?? [...ROLES], timeout_ms: job.approval.timeout ?? null, message: job.approval.message ?? null }
@@ -174,7 +181,7 @@ export class JobResolver {
 	}
 }
 
-function distinctReferences(references: readonly Reference[]): Reference[] {
+function distinctReferences<Value extends Reference>(references: readonly Value[]): Value[] {
 	return [...new Map(references.map((one) => [JSON.stringify(one), one])).values()];
 }
 

@@ -37,6 +37,9 @@ interface Overrides extends JobOverrides {
 	needsRepository: boolean;
 	event: string;
 	pullRequest: ResolvedPipeline["pull_request"];
+	/** The commit, and the one that the changes are compared with; null if they are not known. */
+	sha: string | null;
+	baseSha: string | null;
 	/** The target branch of the merge group that it runs for. */
 	mergeTarget: string | null;
 	/** Whether the submission is a command instead of a pipeline. */
@@ -65,8 +68,8 @@ export function* resolvePipeline(pipeline: Pipeline, overrides: Overrides): Slic
 	const source = resolvedSource(pipeline.source, overrides.source, overrides.repository, overrides.branch);
 	const branch = overrides.branch ?? branchOf(source);
 	const name = pipeline.name ?? DEFAULT_NAME;
-	const { params, pullRequest: pull_request, mergeTarget: merge_target } = overrides;
-	const run = runFacts({ name, branch, source, pull_request, merge_target }, overrides.project, overrides.event);
+	const { params, pullRequest: pull_request, mergeTarget: merge_target, sha, baseSha: base_sha } = overrides;
+	const run = runFacts({ name, branch, source, pull_request, merge_target, sha, base_sha }, overrides.project, overrides.event);
 	const changed = yield* matchChanges(allExpressions(pipeline), overrides.changed);
 	const doubles = Object.entries(pipeline.params ?? {}).flatMap(([name, { type }]) => (type === "number" ? [name] : []));
 	const scope: Scope = { run, params, doubles, matrix: {}, changed, needs: {}, status: NO_STATUS };
@@ -82,6 +85,8 @@ export function* resolvePipeline(pipeline: Pipeline, overrides: Overrides): Slic
 		source,
 		branch,
 		pull_request,
+		sha,
+		base_sha,
 		merge_target,
 		params: { ...params },
 		doubles,

@@ -60,7 +60,13 @@ const resolvedJob = z.object({
 	name: z.string(),
 	matrix: cell.nullable().default(null),
 	/** An earlier version stored keys alone. */
-	needs: z.array(z.preprocess((need) => (typeof need === "string" ? { key: need, matrix: null } : need), reference)),
+	needs: z.array(
+		z.preprocess(
+			(need) => (typeof need === "string" ? { key: need, matrix: null } : need),
+			/** `is_order`: a needed job that its own condition skips holds up nothing. */
+			reference.extend({ is_order: z.literal(true).optional() }),
+		),
+	),
 	condition: z.string().nullable().default(null),
 	/** An earlier version stored labels alone. */
 	runs_on: z.preprocess((wanted) => (Array.isArray(wanted) ? { labels: wanted } : wanted), resolvedRequirements),
@@ -78,6 +84,8 @@ const resolvedJob = z.object({
 	allow_failure: z.boolean().default(false),
 	/** Whether a matrix job that fails cancels the others. */
 	fail_fast: z.boolean().default(false),
+	/** How many of its matrix jobs run at once; null: all. */
+	max_parallel: z.number().nullable().default(null),
 	concurrency: concurrency.nullable().default(null),
 	approval: z
 		.object({ roles: z.array(z.enum(ROLES)), timeout_ms: z.number().nullable(), message: z.string().nullable() })
@@ -131,6 +139,9 @@ const resolvedPipeline = z.object({
 		.object({ number: z.number(), target: z.string(), draft: z.boolean().optional(), labels: z.array(z.string()).optional() })
 		.nullable()
 		.default(null),
+	/** The commit, and the one that the changes are compared with, where a trigger knows them. */
+	sha: z.string().nullable().default(null),
+	base_sha: z.string().nullable().default(null),
 	/** The target branch of the merge group. */
 	merge_target: z.string().nullable().default(null),
 	params: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({}),

@@ -40,7 +40,8 @@ function choiceIn(source: SourceText | undefined): CheckoutChoice {
 	return source !== undefined && "checkout" in source ? source.checkout : {};
 }
 
-const FULL_COMMIT = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
+/** A full commit id. */
+export const FULL_COMMIT = /^[0-9a-f]{40}([0-9a-f]{24})?$/;
 
 /** The branch of a source; null for tags, commits and uploads. */
 export function branchOf(source: ResolvedPipeline["source"]): string | null {

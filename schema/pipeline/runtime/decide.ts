@@ -1,3 +1,4 @@
+import type { ReasonCode } from "../../wire/reasons.ts";
 import { aggregateState, isTerminal, type JobState, type Reason } from "../../wire/states.ts";
 import { ExpressionFailed, evaluate, usesOf } from "../expressions/evaluate.ts";
 import type { NeedFacts, RunFacts, Scope } from "../expressions/scope.ts";
@@ -21,12 +22,16 @@ export type Decision =
 export interface Standing {
 	state: JobState;
 	mayFail: boolean;
+	/** Whether its own condition skipped it. */
+	isUnwanted: boolean;
 }
 
 /** A needed job. */
 export interface DownloadableJob extends Standing {
 	key: string;
 	name: string;
+	/** Whether the need only says the order. */
+	isOrder: boolean;
 	/** The declared outputs. */
 	declared: readonly string[];
 	/** The written outputs; read only if an expression uses them. */
@@ -48,7 +53,7 @@ export interface Circumstances {
 const FAILURES: ReadonlySet<JobState> = new Set(["failed", "errored", "timed_out"]);
 
 /** Whether a job has failed, and was not allowed to. */
-export function countsAsFailure({ state, mayFail }: Standing): boolean {
+export function countsAsFailure({ state, mayFail }: Pick<Standing, "state" | "mayFail">): boolean {
 	return FAILURES.has(state) && !mayFail;
 }
 
@@ -57,8 +62,8 @@ function isOpen({ state }: Standing): boolean {
 }
 
 /** Whether the jobs that need this one may begin. */
-function countsAsSuccess({ state, mayFail }: Standing): boolean {
-	return state === "succeeded" || (FAILURES.has(state) && mayFail);
+function countsAsSuccess({ state, mayFail, isUnwanted, isOrder }: DownloadableJob): boolean {
+	return state === "succeeded" || (FAILURES.has(state) && mayFail) || (isOrder && isUnwanted);
 }
 
 export function decide(job: ResolvedJob, circumstances: Circumstances): Decision {
@@ -79,8 +84,11 @@ export function decide(job: ResolvedJob, circumstances: Circumstances): Decision
 	}
 }
 
+/** The code of the reason for a job whose own condition skips it. */
+export const UNWANTED = "condition" satisfies ReasonCode;
+
 function skippedBy(condition: string | null): Decision {
-	return { is: "skipped", reason: { code: "condition", text: `Its condition is false: ${condition}` } };
+	return { is: "skipped", reason: { code: UNWANTED, text: `Its condition is false: ${condition}` } };
 }
 
 const OUTCOMES: Partial<Record<JobState, string>> = {

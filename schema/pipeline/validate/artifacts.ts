@@ -1,24 +1,14 @@
 import * as z from "zod";
 import { MAX_SAVE_ENTRIES } from "../../wire/limits.ts";
+import { cell } from "./matrix.ts";
 import { glob, globs, rejectingExclusions } from "./pattern_values.ts";
-import {
-	flag,
-	isScalar,
-	keepDuration,
-	listOfOne,
-	nonEmpty,
-	nonEmptyTemplate,
-	strict,
-	textOrMap,
-	withShorthand,
-	workingDirectory,
-} from "./values.ts";
+import { flag, isScalar, keepDuration, listOfOne, nonEmpty, strict, textOrMap, withShorthand, workingDirectory } from "./values.ts";
 
 /** `artifacts`: the files that a job saves, and the files of other jobs that it fetches. */
 
 const fetchShape = strict({
 	job: nonEmpty.describe("A job that this one needs, directly or through others."),
-	matrix: z.record(z.string(), nonEmptyTemplate).optional().describe("Only the matrix jobs with these values. Default: all."),
+	matrix: cell.optional().describe("Only the matrix jobs with these values. Default: all."),
 	paths: globs(100).optional().describe("Which of its files; `!` excludes. Default: all."),
 	into: workingDirectory.optional().describe("The folder to put them in. Default: the workspace."),
 });

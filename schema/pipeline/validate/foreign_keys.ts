@@ -44,7 +44,6 @@ const STEP_IF = 'Write the condition into `if`: if: run.branch == "main", or if:
 const JOB_OF_IMAGE =
 	"All steps of a job run in one image. Write `container` in the job; a step with another image becomes a job with `needs`.";
 const IF_AND_ON = 'Write a condition into `if`, such as if: run.branch == "main", and the events that start the pipeline into `on`.';
-const ORDER = "Jobs run in the order of their `needs`, and jobs without `needs` begin at once: needs: [build].";
 const PLATFORM = "Write `runs_on` with `os` and `arch`: runs_on: { os: linux, arch: arm64 }.";
 const LABELS = "Write the labels of the agent: runs_on: [linux, docker].";
 const CLONE = "Windlass checks out the repository before the first step. Write `source` to choose `depth`, `tags`, `submodules` and `lfs`.";
@@ -54,7 +53,6 @@ export const SECRETS = "Write `secrets` in the job: secrets: { TOKEN: deploy-tok
 /** One row for each key: where it may stand, who has it, and what to write instead. */
 export const FOREIGN_KEYS: readonly ForeignKey[] = [
 	// The whole file.
-	row("stages", ["pipeline"], [GITLAB], ORDER),
 	row("pipeline", ["pipeline"], [WOODPECKER, DRONE], "Write `steps` with a list, or `jobs` with a map: steps: [make test]."),
 	row("kind", ["pipeline"], [DRONE], "Remove it: a file is one pipeline."),
 	row(
@@ -127,7 +125,6 @@ export const FOREIGN_KEYS: readonly ForeignKey[] = [
 		[GITLAB],
 		"Write `matrix`: matrix: { shard: [1, 2, 3] }. The job reads the value as ${{ matrix.shard }} in `env`.",
 	),
-	row("stage", ["job"], [GITLAB], ORDER),
 	row("depends_on", ["job"], [WOODPECKER, DRONE], "Write `needs`: needs: [build]."),
 	row(
 		"dependencies",

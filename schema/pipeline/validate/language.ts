@@ -6,7 +6,7 @@ import { SECRET_NAME, SECRET_NAME_ERROR } from "../../wire/secret_names.ts";
 import { MAX_SECRETS_PER_JOB } from "../../wire/secrets.ts";
 import { artifacts } from "./artifacts.ts";
 import { container, IMAGE, IMAGE_ERROR, services } from "./containers.ts";
-import { matrix } from "./matrix.ts";
+import { matrix, plainCell } from "./matrix.ts";
 import { notifications } from "./notifications.ts";
 import { parameters } from "./parameters.ts";
 import { reports } from "./reports.ts";
@@ -69,9 +69,13 @@ const retry = strict({
 /** A need: a job with all of its matrix jobs, or those with some values. */
 const needShape = strict({
 	job: nonEmpty.describe("The job that must have ended."),
-	matrix: z.record(z.string(), nonEmpty).optional().describe("Only the matrix jobs with these values. Default: all."),
+	matrix: plainCell.optional().describe("Only the matrix jobs with these values. Default: all."),
 });
-const need = withShorthand(needShape, [{ type: "string" }], (value) => (isScalar(value) ? { job: value } : value));
+export type NeedText = z.infer<typeof needShape> & {
+	/** Whether it only says the order (order.ts). */
+	is_order?: true;
+};
+const need: z.ZodType<NeedText> = withShorthand(needShape, [{ type: "string" }], (value) => (isScalar(value) ? { job: value } : value));
 const needList = withShorthand(z.array(need), [need], listOfOne);
 
 const GROUP_LIMIT = 100;
@@ -168,7 +172,12 @@ export const JOB_KEY = /^[A-Za-z_][A-Za-z0-9_-]{0,62}$/;
 /** One of several jobs. */
 export const job = strict({
 	name: nonEmptyTemplate.optional().describe("The name of the job. Default: its id, with the values of the matrix job."),
-	needs: needList.optional().describe("The job begins when these have ended. Jobs that do not need each other run at the same time."),
+	needs: needList
+		.optional()
+		.describe(
+			'The job begins when these have ended; `"*"` means every job that does not need this one. Jobs that do not need each other run at the same time.',
+		),
+	stage: nonEmpty.optional().describe("The stage of the job. Without `needs`, it begins when the jobs of all stages before have ended."),
 	env: environmentTemplate.optional().describe("Variables of the job. They override the variables of the pipeline."),
 	concurrency: concurrency.optional().describe("The group of jobs that this one belongs to; a name alone is its `group`."),
 	...jobKeys,
@@ -207,13 +216,19 @@ export const pipelineOfJobs = strict({
 	timeout: duration
 		.optional()
 		.describe("How long the run may take from its first start; then its jobs are cancelled, running and waiting ones. Default: no limit."),
+	stages: z
+		.array(nonEmpty.pipe(z.string().max(100, "The name of a stage has at most 100 characters.")))
+		.min(1, "`stages` must have at least one stage.")
+		.max(50)
+		.optional()
+		.describe("The names of the stages in their order: an order of the jobs without `needs`."),
 	jobs: z.record(z.string(), job).describe("The jobs by their ids: letters, digits, `-` and `_`. At most 1,000, all matrix jobs counted."),
 	...tail,
 });
 /** A pipeline with `steps` at the top: one job called `main`. */
 export const pipelineOfSteps = strict({ ...head, ...jobKeys, ...tail });
 /** The keys of a pipeline, where it has neither jobs nor steps. */
-export const PIPELINE_KEYS = [...new Set([...Object.keys(head), ...Object.keys(jobKeys), "jobs", ...Object.keys(tail)])];
+export const PIPELINE_KEYS = [...new Set([...Object.keys(head), ...Object.keys(jobKeys), "stages", "jobs", ...Object.keys(tail)])];
 
 export type PipelineOfJobs = z.infer<typeof pipelineOfJobs>;
 export type PipelineOfSteps = z.infer<typeof pipelineOfSteps>;

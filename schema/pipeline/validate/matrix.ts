@@ -1,25 +1,72 @@
 import * as z from "zod";
+import { nearest } from "../../text/nearest_word.ts";
 import { MAX_MATRIX_CELLS } from "../../wire/limits.ts";
-import type { ValidationError } from "./errors.ts";
-import { flag, meant, oneOrMore, template } from "./values.ts";
+import { code, type ValidationError } from "./errors.ts";
+import { count, flag, isScalar, kindOf, meant, oneOrMore, shorthands, template, text } from "./values.ts";
 
 /**
  * `matrix`: a job becomes matrix jobs, one for each combination of its axes, without the excluded
- * ones, and with the included ones.
+ * ones, and with the included ones. A value can be a map: its members are called `axis.member`.
  */
 
 const MAX_AXES = 8;
 /** The axes of all entries together: each entry may have others. */
 const MAX_CELL_AXES = 50;
 /** The keys of a matrix that are not axes. */
-const MATRIX_WORDS = ["include", "exclude", "fail_fast"] as const;
-const axisName = z
-	.string()
-	.regex(
-		/^[A-Za-z_][A-Za-z0-9_]{0,30}$/,
-		"The name of an axis has letters, digits and underscores, at most 31, and does not begin with a digit.",
-	);
-const cell = z.record(axisName, template);
+const MATRIX_WORDS = ["include", "exclude", "fail_fast", "max_parallel"] as const;
+const AXIS_NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,30}$/;
+const AXIS_NAME_ERROR =
+	"The name of an axis has letters, digits, dashes and underscores, at most 31, and does not begin with a digit or a dash.";
+/** How deep maps in values may be. */
+const MAX_VALUE_DEPTH = 3;
+
+/**
+ * A map of values, in which a value may be a map: the members of all of them, by their whole names.
+ * @param text the schema of a value that is no map
+ */
+function membersOf(text: z.ZodType<string>) {
+	const schema = z.unknown().transform((value, context): Cell => {
+		const found: Cell = {};
+		const add = (one: unknown, names: string[]) => {
+			const fail = (message: string) => context.addIssue({ code: "custom", path: names, message });
+			if (isScalar(one) && names.length > 0) {
+				const read = text.safeParse(one);
+				if (read.success) found[names.join(".")] = read.data;
+				else for (const issue of read.error.issues) fail(issue.message);
+				return;
+			}
+			if (typeof one !== "object" || one === null || Array.isArray(one) || isScalar(one)) {
+				return fail(
+					names.length === 0 ? `Expected a map of values, got ${kindOf(one)}.` : "A value of a matrix is a text, or a map of texts.",
+				);
+			}
+			if (names.length >= MAX_VALUE_DEPTH) return fail(`A value of a matrix has at most ${MAX_VALUE_DEPTH} levels.`);
+			if (Object.keys(one).length === 0 && names.length > 0) return fail("A map of values may not be empty.");
+			for (const [name, inner] of Object.entries(one)) {
+				if (AXIS_NAME.test(name)) add(inner, [...names, name]);
+				else context.addIssue({ code: "custom", path: [...names, name], message: AXIS_NAME_ERROR });
+			}
+		};
+		add(value, []);
+		return found;
+	});
+	shorthands.set(schema, { also: [{ type: "object", additionalProperties: { type: ["string", "number", "boolean", "object"] } }] });
+	return schema;
+}
+
+/** The values that select matrix jobs, or make one. */
+export const cell = membersOf(template);
+/** A selection without expressions. */
+export const plainCell = membersOf(text);
+/** One value of an axis: a text, or the members of a map. */
+const axisValue = z.unknown().transform((value, context): string | Cell => {
+	const read = isScalar(value) ? template.safeParse(value) : cell.safeParse(value);
+	if (read.success && Object.keys(read.data).length > 0) return read.data;
+	if (read.success) context.addIssue({ code: "custom", message: "A map of values may not be empty." });
+	for (const issue of read.error?.issues ?? []) context.addIssue({ ...issue });
+	return z.NEVER;
+});
+shorthands.set(axisValue, { also: [template, cell] });
 const matrixShape = z
 	.object({
 		include: z
@@ -29,14 +76,21 @@ const matrixShape = z
 			.describe("Values for the matrix jobs that agree with an entry; an entry that agrees with none makes a matrix job of its own."),
 		exclude: z.array(cell).max(256).optional().describe("Removes the matrix jobs that have all values of an entry."),
 		fail_fast: flag.optional().describe("Whether the first matrix job that fails cancels the others. Default: `false`."),
+		max_parallel: count(1, MAX_MATRIX_CELLS).optional().describe("How many of the matrix jobs run at once. Default: all."),
 	})
-	.catchall(oneOrMore(template, 256).describe("An axis and its values. Every combination of the axes makes a matrix job."))
+	.catchall(
+		oneOrMore(axisValue, 256).describe(
+			"An axis and its values. Every combination of the axes makes a matrix job. A value can be a map: `matrix.job.target`.",
+		),
+	)
 	.superRefine((value, context) => {
 		const add = (message: string, path: string[] = []) => context.addIssue({ code: "custom", path, message });
 		const axes = Object.keys(value).filter((key) => !MATRIX_WORDS.includes(key as never));
 		for (const name of axes) {
-			const checked = axisName.safeParse(name);
-			if (!checked.success) add(checked.error.issues[0]?.message ?? "", [name]);
+			const meant = settingMeant(name);
+			if (meant !== null)
+				add(`The axis ${code(name)} looks like the setting ${code(meant)}. Write ${code(meant)}, or choose another name.`, [name]);
+			else if (!AXIS_NAME.test(name)) add(AXIS_NAME_ERROR, [name]);
 		}
 		if (axesOfCells(value) > MAX_CELL_AXES) add(`The entries of a matrix have at most ${MAX_CELL_AXES} axes in all.`);
 		if (axes.length > MAX_AXES) add(`A matrix has at most ${MAX_AXES} axes.`);
@@ -45,20 +99,47 @@ const matrixShape = z
 export const matrix = meant(matrixShape);
 export type MatrixText = z.infer<typeof matrix>;
 
+/** The setting that the name of an axis is a misspelling of; null for other names. */
+function settingMeant(name: string): string | null {
+	const plain = (word: string) => word.toLowerCase().replaceAll(/[-_\s]/g, "");
+	const words = new Map(MATRIX_WORDS.map((word) => [plain(word), word]));
+	return words.get(nearest(plain(name), [...words.keys()]) ?? "") ?? null;
+}
+
 function axesOfCells({ include = [], exclude = [] }: { include?: object[] | undefined; exclude?: object[] | undefined }): number {
 	return new Set([...include, ...exclude].flatMap((one) => Object.keys(one))).size;
 }
 
-/** The values of one matrix job, by axis. */
+/** The values of one matrix job, by axis; the members of a value that is a map as `axis.member`. */
 export type Cell = Record<string, string>;
 
-/** The axes of a matrix, including the axes of `include`. */
+/** The axes of a matrix with the members of their values, including those of `include`. */
 export function axesOf(matrix: MatrixText): string[] {
-	return [...new Set([...axisEntries(matrix).map(([name]) => name), ...(matrix.include ?? []).flatMap((cell) => Object.keys(cell))])];
+	const named = axisEntries(matrix).flatMap(([name, values]) => values.flatMap((value) => Object.keys(valueCell(name, value))));
+	return [...new Set([...named, ...(matrix.include ?? []).flatMap((cell) => Object.keys(cell))])];
 }
 
-function axisEntries(matrix: MatrixText): [string, string[]][] {
-	return Object.entries(matrix).filter(([key]) => !MATRIX_WORDS.includes(key as never)) as [string, string[]][];
+/** Those of the axes that only some matrix jobs may have. */
+export function partialAxesOf(matrix: MatrixText): string[] {
+	const entries = axisEntries(matrix);
+	// An expression may give any value: only what every value of an axis has is certain.
+	const isKnown = entries.length === 0 || !JSON.stringify(matrix).includes("${{");
+	const cells = isKnown ? writtenCells(matrix) : [];
+	const inAll = (name: string) =>
+		cells.length > 0
+			? cells.every((one) => Object.hasOwn(one, name))
+			: entries.some(([axis, values]) => values.every((value) => Object.hasOwn(valueCell(axis, value), name)));
+	return axesOf(matrix).filter((name) => !inAll(name));
+}
+
+/** A value of an axis as a part of a cell. */
+function valueCell(name: string, value: string | Cell): Cell {
+	if (typeof value === "string") return { [name]: value };
+	return Object.fromEntries(Object.entries(value).map(([member, text]) => [`${name}.${member}`, text]));
+}
+
+function axisEntries(matrix: MatrixText): [string, (string | Cell)[]][] {
+	return Object.entries(matrix).filter(([key]) => !MATRIX_WORDS.includes(key as never)) as [string, (string | Cell)[]][];
 }
 
 /**
@@ -70,9 +151,9 @@ export function expandMatrix(matrix: MatrixText): { cells: Cell[]; errors: Valid
 	const entries = axisEntries(matrix);
 	const total = entries.reduce((product, [, values]) => product * values.length, entries.length > 0 ? 1 : 0);
 	if (total > MAX_MATRIX_CELLS) return tooMany(total);
-	const names = entries.map(([name]) => name);
+	const names = [...new Set(entries.flatMap(([name, values]) => values.flatMap((value) => Object.keys(valueCell(name, value)))))];
 	let cells = entries.reduce<Cell[]>(
-		(done, [name, values]) => done.flatMap((cell) => values.map((value) => ({ ...cell, [name]: value }))),
+		(done, [name, values]) => done.flatMap((cell) => values.map((value) => ({ ...cell, ...valueCell(name, value) }))),
 		[{}],
 	);
 	if (entries.length === 0) cells = [];

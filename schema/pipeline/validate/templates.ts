@@ -96,11 +96,11 @@ export function* expressionsOfMatrixJob(pipeline: Pipeline, job: JobText, path: 
 /** The values of a matrix, which are filled in before the matrix is expanded. */
 export function* matrixTemplates({ matrix }: JobText, path: string[]): Generator<TemplateAt> {
 	for (const [key, value] of Object.entries(matrix ?? {})) {
-		if (typeof value === "boolean") continue;
+		if (!Array.isArray(value)) continue;
 		for (const [index, one] of (value as (string | Record<string, string>)[]).entries()) {
 			const at = [...path, "matrix", key, String(index)];
 			if (typeof one === "string") yield { path: at, text: one, moment: "early" };
-			else yield* mapTemplates(one, at, "early");
+			else for (const [name, text] of Object.entries(one)) yield { path: [...at, ...name.split(".")], text, moment: "early" };
 		}
 	}
 }

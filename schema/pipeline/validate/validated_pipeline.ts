@@ -6,6 +6,7 @@ import { code, errorAt, MAX_FOUND_ERRORS, UNITS_OF_ERROR, validationFailed } fro
 import { foreignForm } from "./foreign_suggestions.ts";
 import { checkNeeds } from "./graph.ts";
 import { JOB_KEY, PIPELINE_KEYS, type PipelineOfJobs, type PipelineOfSteps, pipelineOfJobs } from "./language.ts";
+import { ALL_JOBS, withOrder } from "./order.ts";
 import { isMap, type ReadPipeline, readPipeline } from "./read_values.ts";
 import { unknownKey, valueErrors } from "./value_errors.ts";
 import { kindOf } from "./values.ts";
@@ -26,13 +27,15 @@ export function* validatePipeline(document: SourceDocument, value: unknown, at: 
 	const read = yield* readPipeline(value);
 	const errors = yield* valueErrors(document, read.issues, at);
 	if ("jobs" in value && isMap(value.jobs)) errors.push(...(yield* jobErrors(document, value.jobs, at)));
-	const pipeline = read.pipeline && errors.length === 0 ? read.pipeline : validPart(value, read, errors, at);
+	const part = read.pipeline && errors.length === 0 ? read.pipeline : validPart(value, read, errors, at);
+	const { pipeline, errors: inOrder } = part && "jobs" in part ? yield* withOrder(part) : { pipeline: part, errors: [] };
+	for (const { path, message, suggestion } of inOrder) errors.push(errorAt(document, [...at, ...path], message, suggestion));
 	for (const { path, at: character, message, suggestion } of pipeline ? yield* checkWhole(pipeline) : []) {
 		errors.push(errorAt(document, [...at, ...path], message, suggestion, { character }));
 		yield UNITS_OF_ERROR;
 	}
-	if (errors.length > 0 || !read.pipeline) throw validationFailed(errors);
-	return read.pipeline;
+	if (errors.length > 0 || !pipeline) throw validationFailed(errors);
+	return pipeline;
 }
 
 /**
@@ -100,7 +103,7 @@ function* jobErrors(document: SourceDocument, jobs: Record<string, unknown>, at:
 }
 
 function needsOf(job: unknown): string[] {
-	return isMap(job) ? namesIn(job.needs) : [];
+	return isMap(job) ? namesIn(job.needs).filter((name) => name !== ALL_JOBS) : [];
 }
 
 /** The jobs that a job needs or fetches from, as far as its text can be read. */

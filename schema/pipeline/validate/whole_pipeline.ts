@@ -5,7 +5,7 @@ import type { SlicedWork } from "../syntax/sliced_work.ts";
 import { code, MAX_FOUND_ERRORS } from "./errors.ts";
 import { ancestorsOf } from "./graph.ts";
 import type { JobText } from "./language.ts";
-import { axesOf, meansOne } from "./matrix.ts";
+import { axesOf, meansOne, partialAxesOf } from "./matrix.ts";
 import type { ParametersText } from "./parameters.ts";
 import { checkSteps } from "./step_references.ts";
 import { templateErrors, UNITS_OF_EXPRESSION, type WholeError } from "./template_errors.ts";
@@ -43,7 +43,8 @@ export function* checkWhole(pipeline: Pipeline): SlicedWork<WholeError[]> {
 	for (const one of headTemplates(pipeline)) errors.push(...(yield* templateErrors(one, head)));
 	for (const [key, { job, path }] of jobs) {
 		if (errors.length >= MAX_FOUND_ERRORS) break;
-		const names: Names = { params, matrix: job.matrix ? axesOf(job.matrix) : [], needs: yield* downloadsFor(job, jobs), steps: null };
+		const axes = { matrix: job.matrix ? axesOf(job.matrix) : [], partialAxes: job.matrix ? partialAxesOf(job.matrix) : [] };
+		const names: Names = { params, ...axes, needs: yield* downloadsFor(job, jobs), steps: null };
 		for (const one of matrixTemplates(job, path)) errors.push(...(yield* templateErrors(one, head)));
 		for (const one of jobTemplates(job, path)) errors.push(...(yield* templateErrors(one, names)));
 		if (job.if !== undefined) {

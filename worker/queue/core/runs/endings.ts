@@ -9,7 +9,7 @@ import { markDirty } from "../record/outbox.ts";
 import { type AttemptRow, changeRow, findJob, type JobRow, jobOf } from "../rows.ts";
 import { clearTimers, setTimer } from "../timers.ts";
 import { definitionOf } from "./definitions.ts";
-import { advance, afterJobEnded, updateRun } from "./progress.ts";
+import { admitMatrixJobs, advance, afterJobEnded, updateRun } from "./progress.ts";
 import { type JobChanges, moveJob } from "./transitions.ts";
 
 /**
@@ -116,6 +116,7 @@ export function endOrSnooze(core: Core, job: JobRow, attempt: AttemptRow, reason
 	changeRow(core, "jobs", job.id, { snoozes: job.snoozes + 1 });
 	moveJob(core, job, "lose", reason, "blocked");
 	setTimer(core, "backoff", job.id, core.now() + Math.min(MAX_SNOOZE_MS, SNOOZE_MS * 2 ** job.snoozes));
+	admitMatrixJobs(core, job);
 	updateRun(core, job.run_id);
 }
 
@@ -171,6 +172,7 @@ function retryLater(
 	);
 	if (pause === 0) resumeJob(core, job);
 	else setTimer(core, "backoff", job.id, core.now() + pause);
+	admitMatrixJobs(core, job);
 	updateRun(core, job.run_id);
 }
 

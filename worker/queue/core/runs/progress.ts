@@ -11,6 +11,7 @@ import { clearTimers, setTimer } from "../timers.ts";
 import { definitionOf, pipelineOf } from "./definitions.ts";
 import { failFast, wasEndedEarly } from "./fail_fast.ts";
 import { GROUP_SLOT, groupName, jobsBefore, nextToAdmit } from "./groups.ts";
+import { waitForRoom, waitingForRoom } from "./max_parallel.ts";
 import { decideJob, hasFailed } from "./readiness.ts";
 import { stopJob } from "./stop.ts";
 import { moveJob } from "./transitions.ts";
@@ -37,10 +38,19 @@ export function advance(core: Core, job: JobRow): boolean {
 	else if (run.group_key !== null && run.holds_group !== GROUP_SLOT.held) {
 		restate(core, job, { code: "concurrency", text: `Waits until the group ${groupName(run.group_key)} has room for this run.` });
 	} else {
-		moveJob(core, job, "queue", null);
-		supersedeBefore(core, job, run);
+		const wait = waitForRoom(core, job);
+		if (wait !== null) restate(core, job, wait);
+		else {
+			moveJob(core, job, "queue", null);
+			supersedeBefore(core, job, run);
+		}
 	}
 	return false;
+}
+
+/** Lets matrix jobs into the queue that waited for another one of their job. */
+export function admitMatrixJobs(core: Core, job: JobRow): void {
+	for (const waiting of waitingForRoom(core, job)) if (advance(core, waiting)) afterJobEnded(core, waiting);
 }
 
 /** Reasons of a job that waits for a time: before a retry, or while it is snoozed. */
@@ -115,6 +125,7 @@ export function afterJobEnded(core: Core, ended: JobRow): void {
 				worklist.push(dependent);
 			} else if (advance(core, dependent)) worklist.push(dependent);
 		}
+		if (!isCancelled) for (const waiting of waitingForRoom(core, job)) if (advance(core, waiting)) worklist.push(waiting);
 	}
 	updateRun(core, ended.run_id);
 }

@@ -5,7 +5,9 @@ import {
 	type Decision,
 	type DownloadableJob,
 	decide,
+	type Standing,
 	settle,
+	UNWANTED,
 } from "../../../../schema/pipeline/runtime/decide.ts";
 import type { SettledJob } from "../../../../schema/pipeline/runtime/settle.ts";
 import type { JobState } from "../../../../schema/wire/states.ts";
@@ -39,6 +41,7 @@ interface NeedRow {
 	name: string;
 	position: number;
 	state: JobState;
+	reason_code: string | null;
 	allow_failure: number;
 }
 
@@ -48,22 +51,27 @@ function circumstancesOf(core: Core, job: JobRow): Circumstances {
 	const rows = hasNoNeeds(job)
 		? []
 		: core.sql.all<NeedRow>(
-				`SELECT j.id, j.key, j.name, j.position, j.state, j.allow_failure FROM needs AS n JOIN jobs AS j ON j.id = n.needs_id
+				`SELECT j.id, j.key, j.name, j.position, j.state, j.reason_code, j.allow_failure FROM needs AS n JOIN jobs AS j ON j.id = n.needs_id
 		WHERE n.job_id = ? ORDER BY j.position`,
 				job.id,
 			);
+	const orders = new Set(rows.length === 0 ? [] : definitionOf(core, job).needs.flatMap(({ key, is_order }) => (is_order ? key : [])));
 	const needs = rows.map(
-		({ id, key, name, position, state, allow_failure }): DownloadableJob => ({
+		({ id, key, name, position, state, reason_code, allow_failure }): DownloadableJob => ({
 			key,
 			name,
-			state,
-			mayFail: allow_failure === 1,
+			...standingOf({ state, reason_code, allow_failure }),
+			isOrder: orders.has(key),
 			declared: pipeline.jobs[position]?.outputs ?? [],
 			outputs: () => outputsOf(core, id),
 		}),
 	);
-	const ancestors = () => ancestorsOf(core, job.id).map(({ state, allow_failure }) => ({ state, mayFail: allow_failure === 1 }));
+	const ancestors = () => ancestorsOf(core, job.id).map(standingOf);
 	return { pipeline, run: runFacts(pipeline, run.project, run.trigger_kind), needs, ancestors };
+}
+
+function standingOf({ state, reason_code, allow_failure }: Pick<JobRow, "state" | "reason_code" | "allow_failure">): Standing {
+	return { state, mayFail: allow_failure === 1, isUnwanted: state === "skipped" && reason_code === UNWANTED };
 }
 
 function hasNoNeeds({ needs }: Pick<JobRow, "needs">): boolean {
@@ -76,13 +84,13 @@ function outputsOf(core: Core, jobId: string): Record<string, string> | null {
 }
 
 /** All jobs that a job needs, directly or indirectly, in the order of the pipeline. */
-export function ancestorsOf(core: Core, jobId: string): Pick<JobRow, "name" | "state" | "allow_failure">[] {
+export function ancestorsOf(core: Core, jobId: string): Pick<JobRow, "name" | "state" | "reason_code" | "allow_failure">[] {
 	return core.sql.all(
 		`WITH RECURSIVE ancestors(id) AS (
 			SELECT needs_id FROM needs WHERE job_id = ?
 			UNION SELECT n.needs_id FROM ancestors AS a JOIN needs AS n ON n.job_id = a.id
 		)
-		SELECT j.name, j.state, j.allow_failure FROM ancestors AS a JOIN jobs AS j ON j.id = a.id ORDER BY j.position`,
+		SELECT j.name, j.state, j.reason_code, j.allow_failure FROM ancestors AS a JOIN jobs AS j ON j.id = a.id ORDER BY j.position`,
 		jobId,
 	);
 }
