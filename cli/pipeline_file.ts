@@ -1,13 +1,17 @@
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
+import { type IncludedTexts, placeKey } from "../schema/pipeline/compose/include_place.ts";
 import { CONFIG_FILE, CONFIG_FOLDER, usualFolders } from "../schema/wire/discovery.ts";
 import { UsageError } from "./usage_error.ts";
+import { topOfWorkingCopy } from "./working_copy.ts";
 
 /** Finds and reads pipeline files. */
 
 export interface PipelineText {
 	file: string;
 	text: string;
+	/** The files that it includes, by their paths in the working copy. */
+	included: Readonly<Record<string, string>>;
 }
 
 /**
@@ -15,13 +19,43 @@ export interface PipelineText {
  * @throws UsageError
  */
 export async function readPipeline(named: string | undefined, folder: string = process.cwd()): Promise<PipelineText> {
-	if (named === "-") return { file: "standard input", text: await standardInput() };
-	const file = named ?? (await onlyPipeline(folder));
+	const file = named === "-" ? "standard input" : (named ?? (await onlyPipeline(folder)));
+	const text = named === "-" ? await standardInput() : await readable(path.resolve(folder, file), file);
+	return { file, text, included: await includedBy(text, named === "-" ? folder : path.dirname(path.resolve(folder, file))) };
+}
+
+async function readable(file: string, shown: string): Promise<string> {
 	try {
-		return { file, text: await readFile(path.resolve(folder, file), "utf8") };
+		return await readFile(file, "utf8");
 	} catch (error) {
-		throw new UsageError(`${file} is not readable: ${(error as Error).message}`);
+		throw new UsageError(`${shown} is not readable: ${(error as Error).message}`);
 	}
+}
+
+/**
+ * The files of the working copy that a pipeline includes. Their paths begin at its top.
+ * @param folder a folder of the working copy
+ */
+async function includedBy(text: string, folder: string): Promise<Record<string, string>> {
+	if (!text.includes("include")) return {};
+	const { readIncludes } = await import("../schema/pipeline/compose/wanted_includes.ts");
+	const top = (await topOfWorkingCopy(folder)) ?? folder;
+	const found = await readIncludes([text], async ({ file, project }) => {
+		if (project !== null) return null;
+		const content = await readFile(path.join(top, file), "utf8").catch(() => null);
+		return content === null ? null : { text: content };
+	});
+	return Object.fromEntries(found.flatMap((one) => ("text" in one ? [[one.place.file, one.text]] : [])));
+}
+
+/** The included files as a submission sends them. */
+export function filesOf({ included }: PipelineText): { files?: PipelineText["included"] } {
+	return Object.keys(included).length === 0 ? {} : { files: included };
+}
+
+/** Included files for those who put pipelines together. */
+export function includedTexts(included: PipelineText["included"]): IncludedTexts {
+	return new Map(Object.entries(included).map(([file, text]) => [placeKey({ file, project: null, ref: null }), { text }]));
 }
 
 async function onlyPipeline(folder: string): Promise<string> {

@@ -50,6 +50,11 @@ export async function packWorkingCopy(folder: string): Promise<Uint8Array> {
 	return packTar(entries);
 }
 
+/** The top folder of the working copy that a folder is in; null if it is in none. */
+export async function topOfWorkingCopy(folder: string): Promise<string | null> {
+	return (await git(folder, "rev-parse", "--show-toplevel"))?.trim() || null;
+}
+
 /** The checked-out branch; null if there is none. */
 export async function currentBranch(folder: string): Promise<string | null> {
 	return (await git(folder, "symbolic-ref", "--quiet", "--short", "HEAD"))?.trim() || null;

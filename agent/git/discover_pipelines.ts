@@ -1,8 +1,10 @@
 import { CONFIG_FILES, CONFIG_FOLDER, type DiscoveryResult, type DiscoveryWork } from "../../schema/wire/discovery.ts";
 import { MAX_CHANGED_PATHS, MAX_DISCOVERY_BYTES, MAX_DISCOVERY_FILE_BYTES, MAX_DISCOVERY_FILES } from "../../schema/wire/limits.ts";
 import { JobError } from "../outcome.ts";
+import { listEntries } from "./blobs.ts";
 import { CheckoutFailed, GitFailed } from "./errors.ts";
 import type { Git } from "./git.ts";
+import { includedFiles } from "./included_files.ts";
 
 /**
  * Reads the pipeline files of a commit, and the paths that changed. The agent reads git's objects:
@@ -27,28 +29,23 @@ export async function discoverPipelines(
 ): Promise<DiscoveryResult> {
 	const files = await readFiles(git, at.sha, config);
 	await writeLine(files.length === 0 ? ":: the repository has no pipeline file" : `:: ${files.map(({ path }) => path).join(", ")}`);
+	const included = files.some(({ text }) => text.includes("include")) ? await includedFiles(git, at.sha, files) : [];
 	const { base, changed } = await changesSince(git, at, changes);
 	if (changed) await writeLine(`:: ${changed.length} changed ${changed.length === 1 ? "path" : "paths"}`);
 	else if (changes) await writeLine(":: the changed paths cannot be found out");
-	if (default_branch === undefined || (await hasBranch(git, default_branch))) return { files, changed, base };
+	if (default_branch === undefined || (await hasBranch(git, default_branch))) return { files, changed, included, base };
 	await writeLine(`:: the repository has no branch ${default_branch}, the default branch of the project`);
-	return { files, changed, base, is_default_branch_missing: true };
+	return { files, changed, included, base, is_default_branch_missing: true };
 }
 
 async function hasBranch(git: Git, name: string): Promise<boolean> {
 	return (await git.overNetwork(() => git.output("ls-remote", "origin", `refs/heads/${name}`))) !== "";
 }
 
-interface Entry {
-	path: string;
-	object: string;
-	isFolder: boolean;
-}
-
 async function readFiles(git: Git, sha: string, config: string | null): Promise<DiscoveryResult["files"]> {
-	const roots = await listed(git, sha, config === null ? [...CONFIG_FILES, CONFIG_FOLDER] : [config.replace(/\/+$/, "")]);
+	const roots = await listEntries(git, sha, config === null ? [...CONFIG_FILES, CONFIG_FOLDER] : [config.replace(/\/+$/, "")]);
 	const folders = roots.filter(({ isFolder }) => isFolder).map(({ path }) => `${path}/`);
-	const inside = folders.length > 0 ? await listed(git, sha, folders) : [];
+	const inside = folders.length > 0 ? await listEntries(git, sha, folders) : [];
 	const files = [...roots, ...inside.filter(({ path }) => /\.ya?ml$/.test(path))].filter(({ isFolder }) => !isFolder);
 	if (files.length > MAX_DISCOVERY_FILES)
 		throw new JobError(
@@ -68,16 +65,6 @@ async function readFiles(git: Git, sha: string, config: string | null): Promise<
 		result.push({ path, text: await git.text("cat-file", "blob", object) });
 	}
 	return result;
-}
-
-/** Files and folders of a commit, without links. */
-async function listed(git: Git, sha: string, paths: readonly string[]): Promise<Entry[]> {
-	const listing = await git.text("ls-tree", "-z", "--full-tree", sha, "--", ...paths);
-	return listing.split("\0").flatMap((line): Entry[] => {
-		const [, mode, kind, object, path] = /^(\d+) (\w+) ([0-9a-f]+)\t(.*)$/s.exec(line) ?? [];
-		if (path === undefined || object === undefined || mode === "120000") return [];
-		return kind === "blob" || kind === "tree" ? [{ path, object, isFolder: kind === "tree" }] : [];
-	});
 }
 
 /**

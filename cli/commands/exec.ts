@@ -15,7 +15,7 @@ import type { RunState } from "../../schema/wire/states.ts";
 import { isChosen, type LocalJob } from "../exec/local_job.ts";
 import { runLocally } from "../exec/local_run.ts";
 import { EXIT, RUN_EXIT_CODES } from "../exit_codes.ts";
-import { readPipeline } from "../pipeline_file.ts";
+import { filesOf, type PipelineText, readPipeline } from "../pipeline_file.ts";
 import { paint, print, printJson, stateText } from "../terminal.ts";
 import { UsageError } from "../usage_error.ts";
 import { changedPaths, currentBranch, packWorkingCopy } from "../working_copy.ts";
@@ -60,8 +60,7 @@ export function execCommand(setExitCode: (code: number) => void): Command {
 }
 
 async function execute(only: string | null, flags: ExecFlags): Promise<number> {
-	const { file, text } = await readPipeline(flags.file);
-	const pipeline = await parsePipeline(file, text, flags);
+	const pipeline = await parsePipeline(await readPipeline(flags.file), flags);
 	const containers = readContainerOptions({
 		...(flags.allowDevices !== undefined && { "allow-devices": flags.allowDevices }),
 		...(flags.allowNewPrivileges && { "allow-new-privileges": "true" }),
@@ -156,11 +155,12 @@ async function readSecretsFile(file: string): Promise<Record<string, string>> {
 	throw new UsageError(`--secrets: ${file}: ${issue?.path.join(".")} ${issue?.message}`);
 }
 
-async function parsePipeline(file: string, text: string, flags: ExecFlags): Promise<ResolvedPipeline> {
+async function parsePipeline(written: PipelineText, flags: ExecFlags): Promise<ResolvedPipeline> {
 	const branch = await currentBranch(process.cwd());
 	const changed = await changedPaths(process.cwd());
 	const submission = JSON.stringify({
-		pipeline: text,
+		pipeline: written.text,
+		...filesOf(written),
 		params: pairs("--param", flags.param),
 		env: pairs("--env", flags.env),
 		...(branch ? { branch } : {}),
@@ -172,7 +172,7 @@ async function parsePipeline(file: string, text: string, flags: ExecFlags): Prom
 	} catch (error) {
 		const errors = validationErrorsIn(error);
 		if (errors.length === 0) throw error;
-		process.stderr.write(`${showSubmissionErrors({ file, text }, submission, errors)}\n`);
+		process.stderr.write(`${showSubmissionErrors(written, submission, errors)}\n`);
 		throw new UsageError("No job was run. Fix the errors above.");
 	}
 }

@@ -2,7 +2,7 @@ import { Command } from "commander";
 import { lintPipeline } from "../../schema/pipeline/parse/lint.ts";
 import type { PipelineCheck } from "../../schema/wire/resources.ts";
 import { EXIT } from "../exit_codes.ts";
-import { pipelineFiles, readPipeline } from "../pipeline_file.ts";
+import { includedTexts, type PipelineText, pipelineFiles, readPipeline } from "../pipeline_file.ts";
 import { counted, paint, print, printJson } from "../terminal.ts";
 import { UsageError } from "../usage_error.ts";
 import { outputOption } from "./command.ts";
@@ -23,10 +23,10 @@ export function lintCommand(setExitCode: (code: number) => void): Command {
 			const files = named.length > 0 ? named : await pipelineFiles(process.cwd());
 			const wanted = files.length > 0 ? files : [undefined];
 			const results = await Promise.all(wanted.map(check));
-			if (output === "json") printJson(results.map(({ text: _, ...result }) => result));
+			if (output === "json") printJson(results.map(({ text: _text, included: _files, ...result }) => result));
 			else
-				for (const { file, text, valid, errors, jobs } of results)
-					if (text !== null) print(valid ? validText(file, jobs.length) : showErrors(file, text, errors));
+				for (const { file, text, included, valid, errors, jobs } of results)
+					if (text !== null) print(valid ? validText(file, jobs.length) : showErrors({ file, text, included }, errors));
 			const unreadable = results.filter(({ text }) => text === null).flatMap(({ errors }) => errors);
 			if (unreadable.length > 0) throw new UsageError(unreadable.map(({ message }) => message).join("\n"));
 			if (results.some(({ valid }) => !valid)) setExitCode(EXIT.failed);
@@ -34,16 +34,16 @@ export function lintCommand(setExitCode: (code: number) => void): Command {
 }
 
 /** A validated file; its text is null if the file is not readable. */
-type Checked = PipelineCheck & { file: string; text: string | null };
+type Checked = PipelineCheck & { file: string; text: string | null; included: PipelineText["included"] };
 
 async function check(named: string | undefined): Promise<Checked> {
 	try {
-		const { file, text } = await readPipeline(named);
-		return { file, text, ...lintPipeline(text) };
+		const { file, text, included } = await readPipeline(named);
+		return { file, text, included, ...lintPipeline(text, includedTexts(included)) };
 	} catch (error) {
 		if (named === undefined || !(error instanceof UsageError)) throw error;
 		const unreadable = { path: "", line: null, column: null, message: error.message, suggestion: null };
-		return { file: named, text: null, valid: false, errors: [unreadable], name: null, jobs: [] };
+		return { file: named, text: null, included: {}, valid: false, errors: [unreadable], name: null, jobs: [] };
 	}
 }
 

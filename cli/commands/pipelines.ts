@@ -47,7 +47,7 @@ function versionNumber(text: string): number {
 
 async function push(file: string, flags: Flags & { name?: string; project: string }): Promise<void> {
 	const connection = new Connection(flags);
-	const { text } = await readPipeline(file);
+	const pipeline = await readPipeline(file);
 	const name =
 		flags.name ??
 		path
@@ -56,7 +56,7 @@ async function push(file: string, flags: Flags & { name?: string; project: strin
 			.replace(/\.ya?ml$/, "");
 	const form = new FormData();
 	// As a file: a text part of a form would get other line ends.
-	form.set("file", new Blob([text]), path.basename(file));
+	form.set("file", new Blob([pipeline.text]), path.basename(file));
 	form.set("name", name);
 	form.set("project", flags.project);
 	const encoded = new Response(form);
@@ -66,7 +66,7 @@ async function push(file: string, flags: Flags & { name?: string; project: strin
 	} catch (error) {
 		const errors = validationErrorsIn(error);
 		if (!errors.some(({ line }) => line !== null)) throw error;
-		process.stderr.write(`${showErrors(file, text, errors)}\n`);
+		process.stderr.write(`${showErrors(pipeline, errors)}\n`);
 		throw new UsageError(`${file} was not stored. Fix the errors above.`);
 	}
 }

@@ -4,7 +4,7 @@ import type { SubmittedRun, UploadedSource } from "../../schema/wire/resources.t
 import { projectOfClone } from "../clone.ts";
 import { Connection, type ConnectionFlags, withConnection } from "../connection.ts";
 import { RUN_EXIT_CODES } from "../exit_codes.ts";
-import { readPipeline } from "../pipeline_file.ts";
+import { filesOf, readPipeline } from "../pipeline_file.ts";
 import { shellLine } from "../shell_line.ts";
 import { paint } from "../terminal.ts";
 import { UsageError } from "../usage_error.ts";
@@ -70,7 +70,7 @@ async function submit(connection: Connection, words: string[], flags: RunFlags):
 	const pipeline = words.length > 0 ? null : await readPipeline(flags.file);
 	const project = flags.project ?? (await projectHere(connection, flags));
 	const submission = JSON.stringify({
-		...(pipeline ? { pipeline: pipeline.text } : { run: shellLine(words) }),
+		...(pipeline ? { pipeline: pipeline.text, ...filesOf(pipeline) } : { run: shellLine(words) }),
 		...(flags.param ? { params: pairs("--param", flags.param) } : {}),
 		...(flags.env ? { env: pairs("--env", flags.env) } : {}),
 		...(flags.label ? { runs_on: flags.label } : {}),

@@ -1,9 +1,13 @@
 import type { Command } from "commander";
+import { composedText } from "../../schema/pipeline/compose/composed_text.ts";
 import type { Explanation, Job, Run } from "../../schema/wire/resources.ts";
 import { Connection } from "../connection.ts";
+import { includedTexts, readPipeline } from "../pipeline_file.ts";
 import { ago, paint, print, printJson, stateText, table, took } from "../terminal.ts";
+import { UsageError } from "../usage_error.ts";
 import { command, type Flags } from "./command.ts";
 import { isWaiting } from "./explain.ts";
+import { showErrors, validationErrorsIn } from "./validation_errors.ts";
 import { kindOf, ONE_JOB, RUN_OR_JOB, resolveId } from "./which_run.ts";
 
 /** `windlass show`: a run with its jobs, or a job with its steps. */
@@ -14,16 +18,36 @@ const MAX_REASON = 100;
 const MAX_OUTPUT = 100;
 
 export function showCommand(): Command {
-	return command("show", "Show a run with its jobs, or a job with its steps.", "windlass show latest\n  windlass show latest build")
-		.argument(...RUN_OR_JOB)
+	return command(
+		"show",
+		"Show a run with its jobs, or a job with its steps; or a pipeline file as it is after its includes and templates.",
+		"windlass show latest\n  windlass show latest build\n  windlass show --resolved .windlass.yml",
+	)
+		.argument("[id]", RUN_OR_JOB[1])
 		.argument(...ONE_JOB)
-		.action(async (named: string, job: string | undefined, flags: Flags) => {
+		.option("--resolved <file>", "show this pipeline file after its includes and templates, and where each value is from")
+		.action(async (named: string | undefined, job: string | undefined, flags: Flags & { resolved?: string }) => {
+			if (flags.resolved !== undefined) return print(await resolvedText(flags.resolved));
+			if (named === undefined) throw new UsageError("Name a run or a job, or a pipeline file with --resolved.");
 			const connection = new Connection(flags);
 			const id = await resolveId(connection, named, job);
 			const found = await connection.json<Run | Job>(`/api/v1/${kindOf(id)}/${id}`);
 			if (flags.output === "json") printJson(found);
 			else print("jobs" in found ? runText(found, await reasonsOf(connection, found)) : jobText(found));
 		});
+}
+
+/** @throws UsageError for a file with errors */
+async function resolvedText(file: string): Promise<string> {
+	const pipeline = await readPipeline(file);
+	try {
+		return composedText(pipeline.text, includedTexts(pipeline.included)).trimEnd();
+	} catch (error) {
+		const errors = validationErrorsIn(error);
+		if (errors.length === 0) throw error;
+		process.stderr.write(`${showErrors(pipeline, errors)}\n`);
+		throw new UsageError("The pipeline cannot be put together. Fix the errors above.");
+	}
 }
 
 /** The reasons of the jobs' states, by the ids of the jobs. */

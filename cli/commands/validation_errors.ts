@@ -8,11 +8,12 @@ export function validationErrorsIn(error: unknown): FieldError[] {
 	return error instanceof ApiError ? ((error.details.errors as FieldError[] | undefined) ?? []) : [];
 }
 
-/** Errors of a text, each with its line and a mark under the place. */
-export function showErrors(file: string, text: string, errors: readonly FieldError[]): string {
-	const lines = text.split("\n");
+/** Errors of a pipeline, each with its file, its line and a mark under the place. */
+export function showErrors(pipeline: PipelineText, errors: readonly FieldError[]): string {
 	return errors
-		.map(({ path, line, column, message, suggestion }) => {
+		.map(({ path, line, column, message, suggestion, file = pipeline.file }) => {
+			const text = file === pipeline.file ? pipeline.text : pipeline.included[file];
+			const lines = (text ?? "").split("\n");
 			const place = line === null ? file : `${file}:${line}:${column}`;
 			const head = `${paint("bold", place)}: ${paint("red", "error")}: ${path ? `${path}: ` : ""}${message}`;
 			const source = line === null ? undefined : lines[line - 1];
@@ -36,7 +37,7 @@ export function showSubmissionErrors(pipeline: PipelineText | null, submission: 
 	const document = parseSource(submission);
 	return errors
 		.map((one) => {
-			if (pipeline && !isOfOption(document, one)) return showErrors(pipeline.file, pipeline.text, [one]);
+			if (pipeline && !isOfOption(document, one)) return showErrors(pipeline, [one]);
 			return [`${paint("red", "error")}: ${optionOf(one.path)}: ${one.message}`, ...hintOf(one.suggestion)].join("\n");
 		})
 		.join("\n\n");

@@ -1,6 +1,6 @@
 import * as z from "zod";
 import { isRef, REF_ERROR } from "./git.ts";
-import { MAX_CHANGED_PATHS, MAX_DISCOVERY_BYTES, MAX_DISCOVERY_FILE_BYTES, MAX_DISCOVERY_FILES } from "./limits.ts";
+import { MAX_CHANGED_PATHS, MAX_DISCOVERY_BYTES, MAX_DISCOVERY_FILE_BYTES, MAX_DISCOVERY_FILES, MAX_INCLUDED_FILES } from "./limits.ts";
 import { isInnerPath } from "./paths.ts";
 import { commitId } from "./triggers.ts";
 
@@ -51,6 +51,22 @@ export const discoveryResult = z.strictObject({
 		),
 	/** The changed paths; null if they are unknown. */
 	changed: z.array(z.string().max(4096)).max(MAX_CHANGED_PATHS).nullable(),
+	/** The files that they include: with the text, or with why it cannot be read. */
+	included: z
+		.array(
+			z.strictObject({
+				file: z.string().min(1).max(500),
+				/** Null: a file of the repository itself, at its commit. */
+				project: z.string().max(63).nullable(),
+				ref: z.string().max(500).nullable(),
+				/** The commit of a file of another project. */
+				sha: commitId.nullable().default(null),
+				text: fileText.nullable(),
+				error: z.string().max(500).nullable().default(null),
+			}),
+		)
+		.max(MAX_INCLUDED_FILES)
+		.default([]),
 	/** The commit that they were compared with, if it is known. */
 	base: commitId.nullable().default(null),
 	/** Whether the repository no longer has the default branch in question. */

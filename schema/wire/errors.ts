@@ -69,6 +69,8 @@ export interface FieldError {
 	column: number | null;
 	message: string;
 	suggestion: string | null;
+	/** The included file that the place is in; without it the text itself. */
+	file?: string | undefined;
 }
 
 interface ApiErrorOptions {

@@ -32,6 +32,8 @@ export const MAX_CHANGED_PATHS = 5000;
 export const MAX_DISCOVERY_FILES = 50;
 export const MAX_DISCOVERY_FILE_BYTES = 256 * KIB;
 export const MAX_DISCOVERY_BYTES = 1 * MIB;
+/** The files that the pipelines of a repository include. */
+export const MAX_INCLUDED_FILES = 100;
 /** The resolved pipelines of all runs that one discovery job makes. */
 export const MAX_DISCOVERED_BYTES = 8 * MIB;
 /** The compared branches and tags of a repository, and the length of a name. */

@@ -360,6 +360,8 @@ export const pipelineCheck = z.object({
 			column: z.number().int().nullable(),
 			message: z.string(),
 			suggestion: z.string().nullable(),
+			/** The included file that the place is in; without it the pipeline itself. */
+			file: z.string().optional(),
 		}),
 	),
 	name: z.string().nullable(),

@@ -203,7 +203,9 @@ export class SimulatedJob implements Job {
 			reason: failed ? { code: "checkout_failed", text: "There is no such repository." } : null,
 			artifacts: [],
 			...NOTHING_ELSE,
-			discovery: failed ? null : { files: randomFiles(random), changed: random.chance(0.5) ? ["src/a.ts"] : null, base: null },
+			discovery: failed
+				? null
+				: { files: randomFiles(random), changed: random.chance(0.5) ? ["src/a.ts"] : null, base: null, included: [] },
 		};
 	}
 

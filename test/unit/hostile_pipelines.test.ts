@@ -277,6 +277,7 @@ describe("patterns", { timeout: 30_000 }, () => {
 				project: "web",
 				repository: { address: "https://git.test/web.git", branch: "main" },
 				params: {},
+				included: new Map(),
 				isNamed: false,
 			},
 		);

@@ -216,8 +216,8 @@ describe("rejected submissions", () => {
 			`${"- ".repeat(20_000)}a`,
 		])
 			expect(() => parseSubmission(deep)).toThrow("The text is nested more than 100 levels deep.");
-		expect(errorsIn("steps: [a]\nenv: &e { A: b }\ndefaults: { container: { image: x, env: { <<: *e } } }")).toEqual([
-			[3, 43, "", "Merge keys (<<) are not supported.", expect.stringContaining("Write the keys out")],
+		expect(errorsIn("steps: [a]\nenv: &e { A: b }\ndefaults: { container: { image: x, env: { <<: [*e, 3] } } }")).toEqual([
+			[3, 43, "", "A merge key (<<) takes a map, or a list of maps.", expect.stringContaining("<<: *base")],
 		]);
 		expect(errorsIn("__proto__: { a: 1 }\nsteps: [a]")[0]?.[3]).toBe("Unknown key `__proto__`.");
 	});

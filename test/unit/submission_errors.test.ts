@@ -9,7 +9,7 @@ function shown(pipeline: string | null, beside: Record<string, unknown>): string
 	try {
 		parseSubmission(submission);
 	} catch (error) {
-		const file = pipeline === null ? null : { file: "p.yml", text: pipeline };
+		const file = pipeline === null ? null : { file: "p.yml", text: pipeline, included: {} };
 		return stripVTControlCharacters(showSubmissionErrors(file, submission, validationErrorsIn(error)));
 	}
 	throw new Error("it was taken");

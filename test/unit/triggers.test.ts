@@ -42,6 +42,7 @@ const occasion = (trigger: Trigger, changed: string[] | null = null, isNamed = f
 	project: "web",
 	repository: { address: "https://git.test/web.git", branch: "main" },
 	params: {},
+	included: new Map(),
 	isNamed,
 });
 const parseRepositoryFile = (file: RepositoryFile, one: Occasion) => {

@@ -161,7 +161,7 @@ const FINISHED = {
 	log: { bytes: 0, sha256: null, incomplete: false },
 	steps: [],
 	artifacts: [],
-	discovery: { files: [], changed: null, base: null },
+	discovery: { files: [], changed: null, base: null, included: [] },
 };
 const discovery = (delivery: string | null, run: string) => ({
 	ok: true,
@@ -256,7 +256,7 @@ describe("a commit without a pipeline", () => {
 	});
 	const pull = (event: "updated" | "closed") =>
 		found({ kind: "pull_request", pull_request: { number: 7, event, title: "t", target: "main", is_from_fork: false } });
-	const nothing = { files: [], changed: null, base: null };
+	const nothing = { files: [], changed: null, base: null, included: [] };
 
 	test("is a notice and, where one is required, a failed run; but not when its pull request is closed", async () => {
 		expect(discoveryNotices(pull("updated"), nothing).no_pipeline).toContain("No pipeline ran");

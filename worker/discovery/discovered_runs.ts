@@ -1,4 +1,5 @@
 import type { RunRow } from "../../schema/database/tables.ts";
+import { type IncludedTexts, placeKey } from "../../schema/pipeline/compose/include_place.ts";
 import {
 	nameOfFile,
 	type RepositoryFile,
@@ -8,6 +9,7 @@ import {
 import { definitionJson } from "../../schema/pipeline/resolve/definition_json.ts";
 import type { Discovery } from "../../schema/pipeline/resolve/resolved.ts";
 import { type ResolvedPipeline, withDefaults } from "../../schema/pipeline/resolve/resolved.ts";
+import { placeIn } from "../../schema/pipeline/validate/errors.ts";
 import { CONFIG_FILE, CONFIG_FOLDER, type DiscoveryResult, usualFolders } from "../../schema/wire/discovery.ts";
 import { ApiError, type FieldError } from "../../schema/wire/errors.ts";
 import { newId } from "../../schema/wire/ids.ts";
@@ -33,7 +35,10 @@ const MAX_ERROR_CHARACTERS = 2000;
  * The runs, schedules and skipped files of a discovery result. An error in one file does not stop
  * the others.
  */
-export async function discoveredRuns({ discovery, run }: DiscoveryOfRun, { files, changed, base }: DiscoveryResult): Promise<Discovered> {
+export async function discoveredRuns(
+	{ discovery, run }: DiscoveryOfRun,
+	{ files, changed, base, included }: DiscoveryResult,
+): Promise<Discovered> {
 	const { trigger } = discovery;
 	const skipped = whySkipped(trigger, run.commit_message);
 	if (files.length === 0)
@@ -51,6 +56,7 @@ export async function discoveredRuns({ discovery, run }: DiscoveryOfRun, { files
 	const schedules: FileSchedule[] = [];
 	const names = new Map<string, string>();
 	let bytes = 0;
+	const texts = textsOf(included);
 	for (const file of files) {
 		let name = nameOfFile(file.path);
 		try {
@@ -62,6 +68,7 @@ export async function discoveredRuns({ discovery, run }: DiscoveryOfRun, { files
 				project: run.project,
 				repository: { address: run.source_git ?? "", branch: "" },
 				params: discovery.params,
+				included: texts,
 				isNamed: discovery.file !== null,
 			};
 			const read = await withTurn(readingRepositoryFile(file, occasion), file.text.length);
@@ -98,6 +105,16 @@ export async function discoveredRuns({ discovery, run }: DiscoveryOfRun, { files
 	const isApplied = discovery.is_of_default_branch && (isValid || skipped === null);
 	const keepsEarlier = trigger.pull_request?.event === "ready_for_review" && discovered.every((one) => "because" in one);
 	return { files: discovered, schedules: isApplied ? schedules : null, keepsEarlier };
+}
+
+/** The texts of included files, for those who put pipelines together. */
+function textsOf(included: DiscoveryResult["included"]): IncludedTexts {
+	return new Map(
+		included.map(({ file, project, ref, text, error }) => [
+			placeKey({ file, project, ref }),
+			text === null ? { error: error ?? "It cannot be read.", suggestion: "See the log of the discovery job." } : { text },
+		]),
+	);
 }
 
 /**
@@ -183,9 +200,9 @@ async function invalidRun(run: RunRow, file: RepositoryFile, name: string, text:
 function errorText(error: ApiError): string {
 	const errors = (error.details.errors as FieldError[] | undefined) ?? [];
 	if (errors.length < 2) return error.message;
-	const lines = errors.slice(0, MAX_ERRORS).map(({ line, column, path, message, suggestion }) => {
-		const place = line === null ? "" : `line ${line}, column ${column}: `;
-		return `${place}${path ? `${path}: ` : ""}${message}${suggestion ? ` (${suggestion})` : ""}`;
+	const lines = errors.slice(0, MAX_ERRORS).map((error) => {
+		const { path, message, suggestion } = error;
+		return `${placeIn(error).replace(/^L/, "l")}${path ? `${path}: ` : ""}${message}${suggestion ? ` (${suggestion})` : ""}`;
 	});
 	return [`${errors.length} errors`, ...lines].join("\n");
 }

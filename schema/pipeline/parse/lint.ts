@@ -1,5 +1,6 @@
 import { ApiError, type FieldError } from "../../wire/errors.ts";
 import type { PipelineCheck } from "../../wire/resources.ts";
+import type { IncludedTexts } from "../compose/include_place.ts";
 import { doneAtOnce, type SlicedWork } from "../syntax/sliced_work.ts";
 import { parsingSubmission } from "./submission.ts";
 
@@ -9,14 +10,14 @@ import { parsingSubmission } from "./submission.ts";
  * All errors of a pipeline, or the jobs that it makes with the defaults of its parameters. Never
  * throws for the content of the text.
  */
-export function lintPipeline(text: string): PipelineCheck {
-	return doneAtOnce(lintingPipeline(text));
+export function lintPipeline(text: string, included: IncludedTexts | null = null): PipelineCheck {
+	return doneAtOnce(lintingPipeline(text, included));
 }
 
 /** The same in slices. */
-export function* lintingPipeline(text: string): SlicedWork<PipelineCheck> {
+export function* lintingPipeline(text: string, included: IncludedTexts | null = null): SlicedWork<PipelineCheck> {
 	try {
-		const { name, jobs } = (yield* parsingSubmission(text, { isComplete: false })).pipeline;
+		const { name, jobs } = (yield* parsingSubmission(text, { isComplete: false, included })).pipeline;
 		const made = jobs.map((job) => ({ key: job.key, name: job.name, needs: [...new Set(job.needs.map(({ key }) => key))] }));
 		return { valid: true, errors: [], name, jobs: made };
 	} catch (error) {

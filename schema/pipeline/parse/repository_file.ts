@@ -1,5 +1,6 @@
 import { ApiError } from "../../wire/errors.ts";
 import type { Trigger } from "../../wire/triggers.ts";
+import type { IncludedTexts } from "../compose/include_place.ts";
 import { DEFAULT_NAME } from "../resolve/resolve.ts";
 import type { ResolvedPipeline } from "../resolve/resolved.ts";
 import type { ProjectRepository } from "../resolve/source.ts";
@@ -9,7 +10,7 @@ import { errorAt, validationFailed } from "../validate/errors.ts";
 import type { PipelineOfJobs } from "../validate/language.ts";
 import { isMap } from "../validate/read_values.ts";
 import { type ScheduleText, whyNot } from "../validate/triggers.ts";
-import { validatePipeline } from "../validate/validated_pipeline.ts";
+import { composedPipeline } from "./composed_pipeline.ts";
 import { resolvingSubmission, type Submission } from "./resolved_submission.ts";
 
 /** The pipeline files of a repository, which a trigger runs. */
@@ -32,6 +33,8 @@ export interface Occasion {
 	project: string;
 	repository: ProjectRepository;
 	params: Readonly<Record<string, string>>;
+	/** The files that it may include. */
+	included: IncludedTexts;
 	/** Whether the trigger names this file. */
 	isNamed: boolean;
 }
@@ -64,7 +67,8 @@ export function* readingRepositoryFile({ path, text }: RepositoryFile, occasion:
 
 /** @throws ApiError `validation_failed` */
 function* readingDocument(document: SourceDocument, name: string, occasion: Occasion): SlicedWork<Omit<RepositoryPipeline, "name">> {
-	const checked = yield* validatePipeline(document, document.value, []);
+	const valid = yield* composedPipeline(document, document.value, [], occasion.included);
+	const checked = valid.pipeline;
 	const { trigger, changed, project, repository, params, isNamed } = occasion;
 	const schedules = checked.on?.schedule ?? [];
 	const misplaced = checked.source && ["git", "upload"].find((key) => key in (checked.source as object));
@@ -91,7 +95,7 @@ function* readingDocument(document: SourceDocument, name: string, occasion: Occa
 		baseSha: occasion.baseSha,
 		isBesidePush: yield* isPushedToo(checked.on, trigger),
 	};
-	const submission = yield* resolvingSubmission({ pipeline: checked, document, at: [] }, given, document, options);
+	const submission = yield* resolvingSubmission(valid, given, document, options);
 	return { schedules, wanted: { submission } };
 }
 

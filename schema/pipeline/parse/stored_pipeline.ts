@@ -2,7 +2,7 @@ import { parsingSource } from "../syntax/document.ts";
 import type { SlicedWork } from "../syntax/sliced_work.ts";
 import { errorAt, validationFailed } from "../validate/errors.ts";
 import type { ParametersText } from "../validate/parameters.ts";
-import { validatePipeline } from "../validate/validated_pipeline.ts";
+import { composedPipeline } from "./composed_pipeline.ts";
 import { checkingDocument } from "./submission.ts";
 
 /**
@@ -24,5 +24,5 @@ export function* checkingStoredPipeline(text: string): SlicedWork<void> {
 /** The parameters that a pipeline declares. @throws ApiError as `checkingSubmission` does */
 export function* readingParameters(text: string): SlicedWork<ParametersText> {
 	const document = yield* parsingSource(text);
-	return (yield* validatePipeline(document, document.value, [])).params ?? {};
+	return (yield* composedPipeline(document, document.value, [], null)).pipeline.params ?? {};
 }

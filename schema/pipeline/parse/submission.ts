@@ -1,6 +1,7 @@
 import { ApiError, type FieldError } from "../../wire/errors.ts";
 import { MAX_CHANGED_PATHS } from "../../wire/limits.ts";
 import { ADHOC_PROJECT } from "../../wire/projects.ts";
+import { type IncludedTexts, placeKey } from "../compose/include_place.ts";
 import { parsingSource, type SourceDocument } from "../syntax/document.ts";
 import { doneAtOnce, type SlicedWork } from "../syntax/sliced_work.ts";
 import { errorAt, validationFailed } from "../validate/errors.ts";
@@ -8,9 +9,9 @@ import { pipelineOfSteps } from "../validate/language.ts";
 import type { ParametersText } from "../validate/parameters.ts";
 import { isMap, readPart } from "../validate/read_values.ts";
 import { type SubmissionText, submission } from "../validate/submission_keys.ts";
-import { validatePipeline } from "../validate/validated_pipeline.ts";
 import { valueErrors } from "../validate/value_errors.ts";
 import { kindOf } from "../validate/values.ts";
+import { composedPipeline } from "./composed_pipeline.ts";
 import { type ResolveOptions, resolvingSubmission, type Submission, type ValidPipeline } from "./resolved_submission.ts";
 
 /** A submission whose every value is valid. To resolve it takes the settings of its project. */
@@ -30,22 +31,21 @@ export interface CheckedSubmission {
  * @throws ApiError `malformed` for a text that does not parse, `validation_failed` with all errors
  * at once.
  */
-export function* checkingSubmission(text: string): SlicedWork<CheckedSubmission> {
-	return yield* checkingDocument(yield* parsingSource(text));
+export function* checkingSubmission(text: string, included: IncludedTexts | null = null): SlicedWork<CheckedSubmission> {
+	return yield* checkingDocument(yield* parsingSource(text), included);
 }
 
 /** The same of a text that is parsed. @throws ApiError `validation_failed` */
-export function* checkingDocument(document: SourceDocument): SlicedWork<CheckedSubmission> {
+export function* checkingDocument(document: SourceDocument, included: IncludedTexts | null = null): SlicedWork<CheckedSubmission> {
 	const { value } = document;
 	if (!isMap(value)) {
 		const message = `Expected a pipeline or a submission, got ${kindOf(value)}.`;
 		throw validationFailed([errorAt(document, [], message, 'Send {"run": "make test"} or a pipeline in YAML.')]);
 	}
 	if (!("pipeline" in value) && !("run" in value)) {
-		const pipeline = yield* validatePipeline(document, value, []);
-		return checkedSubmission({ pipeline, document, at: [] }, {}, document);
+		return checkedSubmission(yield* composedPipeline(document, value, [], included), {}, document);
 	}
-	return yield* checkingKeys(document, value);
+	return yield* checkingKeys(document, value, included);
 }
 
 /**
@@ -58,17 +58,24 @@ export function* checkingPipelineWith(pipeline: string, given: Readonly<Record<s
 }
 
 /** Checks and resolves a submission. @throws ApiError as `checkingSubmission` does */
-export function* parsingSubmission(text: string, options: ResolveOptions = {}): SlicedWork<Submission> {
-	return yield* (yield* checkingSubmission(text)).resolving(options);
+export function* parsingSubmission(
+	text: string,
+	{ included = null, ...options }: ResolveOptions & { included?: IncludedTexts | null } = {},
+): SlicedWork<Submission> {
+	return yield* (yield* checkingSubmission(text, included)).resolving(options);
 }
 
 /** The same without a pause. @throws ApiError as `checkingSubmission` does */
-export function parseSubmission(text: string, options: ResolveOptions = {}): Submission {
+export function parseSubmission(text: string, options: ResolveOptions & { included?: IncludedTexts | null } = {}): Submission {
 	return doneAtOnce(parsingSubmission(text, options));
 }
 
 /** Checks the keys of a submission. @throws ApiError `validation_failed` */
-export function* checkingKeys(document: SourceDocument, value: Record<string, unknown>): SlicedWork<CheckedSubmission> {
+export function* checkingKeys(
+	document: SourceDocument,
+	value: Record<string, unknown>,
+	included: IncludedTexts | null = null,
+): SlicedWork<CheckedSubmission> {
 	const errors: FieldError[] = [];
 	const { data, issues } = yield* readPart(submission, {
 		...value,
@@ -81,7 +88,9 @@ export function* checkingKeys(document: SourceDocument, value: Record<string, un
 		errors.push(errorAt(document, ["run"], message, "Remove one of them.", { atKey: true }));
 	}
 	const valid =
-		"pipeline" in value ? yield* submittedPipeline(document, value.pipeline, errors) : submittedCommand(document, value.run, errors);
+		"pipeline" in value
+			? yield* submittedPipeline(document, value.pipeline, filesOf(value) ?? included, errors)
+			: submittedCommand(document, value.run, errors);
 	if (errors.length > 0 || !valid) throw validationFailed(errors);
 	return checkedSubmission(valid, data as SubmissionText, document);
 }
@@ -100,14 +109,26 @@ function checkedSubmission(valid: ValidPipeline, given: SubmissionText, document
 	};
 }
 
+/** The files that a submission brings for its pipeline to include; null if it brings none. */
+function filesOf({ files }: Readonly<Record<string, unknown>>): IncludedTexts | null {
+	if (!isMap(files)) return null;
+	const texts = Object.entries(files).filter((entry): entry is [string, string] => typeof entry[1] === "string");
+	return new Map(texts.map(([file, text]) => [placeKey({ file, project: null, ref: null }), { text }]));
+}
+
 /** A pipeline inside a submission: an object, or text in YAML. */
-function* submittedPipeline(document: SourceDocument, value: unknown, errors: FieldError[]): SlicedWork<ValidPipeline | null> {
+function* submittedPipeline(
+	document: SourceDocument,
+	value: unknown,
+	files: IncludedTexts | null,
+	errors: FieldError[],
+): SlicedWork<ValidPipeline | null> {
 	try {
 		if (typeof value === "string") {
 			const inner = yield* parsingSource(value);
-			return { pipeline: yield* validatePipeline(inner, inner.value, []), document: inner, at: [] };
+			return yield* composedPipeline(inner, inner.value, [], files);
 		}
-		return { pipeline: yield* validatePipeline(document, value, ["pipeline"]), document, at: ["pipeline"] };
+		return yield* composedPipeline(document, value, ["pipeline"], files);
 	} catch (error) {
 		if (!(error instanceof ApiError) || !Array.isArray(error.details.errors) || error.code !== "validation_failed") throw error;
 		errors.push(...(error.details.errors as FieldError[]));

@@ -28,7 +28,17 @@ export interface SourceDocument {
 	 * @param key whether to locate the key rather than its value
 	 * @param at the character of a text to locate, if the text is on one line
 	 */
-	locate(path: PropertyKey[], key?: boolean, at?: number | null): { line: number; column: number } | null;
+	locate(path: PropertyKey[], key?: boolean, at?: number | null): SourcePlace | null;
+}
+
+/** A place in a text. */
+export interface SourcePlace {
+	line: number;
+	column: number;
+	/** The included file that the text is of; without it the text itself. */
+	file?: string;
+	/** Where the value comes from, if it is not written where it counts: "template `base`". */
+	via?: string;
 }
 
 /** For `run: echo a: b`: YAML takes the second colon for another key. */
@@ -120,9 +130,17 @@ function* plainValue(root: SourceNode | null, lines: LineCounter): SlicedWork<un
 		}
 		// With a null prototype the map has only the keys of the text.
 		const result: Record<string, unknown> = Object.create(null);
+		const own = Object.fromEntries(node.entries.filter(({ key }) => !isMergeKey(key)).map(({ key }) => [nameOf(key), true]));
 		for (const { key, value } of node.entries) {
 			const name = nameOf(key);
-			if (name === "<<") throw mergeKey(lines.linePos(key ? offsetOf(key) : 0));
+			if (isMergeKey(key)) {
+				for (const merged of mapsIn(value, lines.linePos(key ? offsetOf(key) : 0))) {
+					const others = (yield* convert(merged, depth + 1)) as Record<string, unknown>;
+					for (const [other, inner] of Object.entries(others))
+						if (!Object.hasOwn(own, other) && !Object.hasOwn(result, other)) result[other] = inner;
+				}
+				continue;
+			}
 			way.push(name);
 			if (name === "__proto__") throw reservedKey(way, lines.linePos(key ? offsetOf(key) : 0));
 			result[name] = yield* convert(value, depth + 1);
@@ -143,9 +161,28 @@ function nameOf(key: SourceNode | null): string {
 	});
 }
 
-function mergeKey({ line, col: column }: { line: number; col: number }): ApiError {
-	const message = "Merge keys (<<) are not supported.";
-	const suggestion = "Write the keys out, or put the common keys of all jobs into defaults and env.";
+/** Whether a key takes over the keys of other maps: `<<`, without quotes. */
+function isMergeKey(key: SourceNode | null): boolean {
+	return key !== null && !("kind" in key) && key.type === "PLAIN" && keyName(key) === "<<";
+}
+
+/** The maps that a merge key takes over; an earlier one wins over a later one. @throws ApiError `malformed` for other values */
+function mapsIn(value: SourceNode | null, place: { line: number; col: number }): SourceMap[] {
+	const node = targetOf(value);
+	const maps = node && "kind" in node && node.kind === "list" ? node.items.map(targetOf) : [node];
+	if (maps.every((one): one is SourceMap => one !== null && "kind" in one && one.kind === "map")) return maps;
+	throw notMerged(place);
+}
+
+function targetOf(node: SourceNode | null): SourceNode | null {
+	let target = node;
+	while (target && "kind" in target && target.kind === "alias") target = target.target;
+	return target;
+}
+
+function notMerged({ line, col: column }: { line: number; col: number }): ApiError {
+	const message = "A merge key (<<) takes a map, or a list of maps.";
+	const suggestion = "Name an anchor that stands at a map: <<: *base.";
 	return new ApiError("malformed", `Line ${line}, column ${column}: ${message}`, {
 		details: { errors: [{ path: "", line, column, message, suggestion } satisfies FieldError] },
 		suggestions: [suggestion],
@@ -194,10 +231,17 @@ function columnsTo({ type, source, value }: Scalar, at: number): number {
 /** The entries of a map by their names: each error looks some up. */
 const entriesByName = new WeakMap<SourceMap, ReadonlyMap<string, SourceMap["entries"][number]>>();
 
+function entriesOf(map: SourceMap): ReadonlyMap<string, SourceMap["entries"][number]> {
+	entryOf(map, "");
+	return entriesByName.get(map) as ReadonlyMap<string, SourceMap["entries"][number]>;
+}
+
 function entryOf(map: SourceMap, name: string): SourceMap["entries"][number] | undefined {
 	const known = entriesByName.get(map);
 	if (known) return known.get(name);
-	const entries = new Map(map.entries.filter(({ key }) => isScalar(key)).map((entry) => [keyName(entry.key as Scalar), entry]));
+	const merged = map.entries.filter(({ key }) => isMergeKey(key)).flatMap(({ value }) => mapsIn(value, { line: 0, col: 0 }));
+	const own = map.entries.filter(({ key }) => isScalar(key)).map((entry) => [keyName(entry.key as Scalar), entry] as const);
+	const entries = new Map([...merged.reverse().flatMap((one) => [...entriesOf(one)]), ...own]);
 	entriesByName.set(map, entries);
 	return entries.get(name);
 }

@@ -38,8 +38,9 @@ export function errorAt(
 		path: shortened(path.map((part) => shortened(String(part))).join(".")),
 		line: place?.line ?? null,
 		column: place?.column ?? null,
-		message: shortened(message),
+		message: shortened(place?.via ? `${message} (from ${place.via})` : message),
 		suggestion: suggestion === null ? null : shortened(suggestion),
+		...(place?.file !== undefined && { file: place.file }),
 	};
 }
 
@@ -62,9 +63,15 @@ export function validationFailed(errors: readonly FieldError[]): ApiError {
 
 function summaryOf([first, ...others]: readonly FieldError[]): string {
 	if (!first) return "The submission is not valid.";
-	const place = first.line ? `Line ${first.line}, column ${first.column}: ` : "";
+	const place = placeIn(first);
 	const more = others.length === 0 ? "" : ` (${others.length} more ${others.length === 1 ? "error" : "errors"})`;
 	return `${place}${first.path ? `${first.path}: ` : ""}${first.message}${more}`;
+}
+
+/** Where an error is, as the beginning of a sentence; empty if nobody knows. */
+export function placeIn({ file, line, column }: FieldError): string {
+	const place = line ? `line ${line}, column ${column}: ` : "";
+	return file === undefined ? place.replace(/^l/, "L") : `${file}, ${place || "its text: "}`;
 }
 
 /** A part of a pipeline in words, such as "step 2 of job `test`"; an empty path is `whole`. */

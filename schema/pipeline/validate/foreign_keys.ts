@@ -16,6 +16,7 @@ export type Place =
 	| "on"
 	| "event"
 	| "need"
+	| "include"
 	| "artifacts"
 	| "saved"
 	| "retry"
@@ -37,8 +38,8 @@ interface ForeignKey {
 const NO_CACHE =
 	"Windlass has no cache. Keep files in a named volume of the agent: container: { image: node:24, volumes: [npm:/root/.npm] }.";
 const NO_PLUGINS = "Windlass has no plugins. Write their commands into `run`, and their settings into `env`.";
-export const NO_TEMPLATES =
-	"Windlass has no templates. Put what all jobs share into `defaults` and `env`, or repeat it with a YAML anchor.";
+export const HIDDEN_JOB =
+	"Write it into `templates`, without the dot, and name it in `extends` of a job: templates: { base: { timeout: 10m } }.";
 const NO_PORTS = "Remove it: a job reaches a service by its name, at any port.";
 const STEP_IF = 'Write the condition into `if`: if: run.branch == "main", or if: failure().';
 const JOB_OF_IMAGE =
@@ -65,7 +66,6 @@ export const FOREIGN_KEYS: readonly ForeignKey[] = [
 	row("when", ["pipeline"], [WOODPECKER], "Write `on`: on: { push: { branches: main }, pull_request: {} }."),
 	row("workflow", ["pipeline"], [GITLAB], "Write `on`: on: { push: { branches: main }, pull_request: {} }."),
 	row("depends_on", ["pipeline"], [WOODPECKER, DRONE], "Pipelines do not wait for each other. Write one file with `jobs` and `needs`."),
-	row("include", ["pipeline"], [GITLAB], "Windlass has no includes. Write the jobs here, or a pipeline of their own: .windlass/other.yml."),
 	row("spec", ["pipeline"], [GITLAB], "Write the inputs of a pipeline into `params`: params: { target: { default: staging } }."),
 	row("default", ["pipeline"], [GITLAB], "Write `defaults`: defaults: { container: node:24 }."),
 	row("run-name", ["pipeline"], [GITHUB], "Runs have the `name` of their pipeline."),
@@ -159,7 +159,6 @@ export const FOREIGN_KEYS: readonly ForeignKey[] = [
 		"Windlass has no environments. Write `approval: true` to wait for a person and `concurrency: production` for one job at a time. Variables are in `env`.",
 	),
 	row("coverage", ["job"], [GITLAB], "Windlass reads reports, not logs: reports: { coverage: { lcov: coverage/lcov.info } }."),
-	row("extends", ["job"], [GITLAB], NO_TEMPLATES),
 	row("inherit", ["job"], [GITLAB], "A key of the job replaces that of `defaults`: write it in the job."),
 	row("trigger", ["job"], [GITLAB], "Windlass has no child pipelines. Write the jobs here, or start a run in a step: windlass run."),
 	row("release", ["job"], [GITLAB], "Windlass makes no releases. Call the forge's own program in a step."),
@@ -226,6 +225,13 @@ export const FOREIGN_KEYS: readonly ForeignKey[] = [
 	row("types", ["event"], [GITHUB], "Write `events`: events: [opened, updated]."),
 	row("branch", ["event", "on"], [WOODPECKER, DRONE], "Write `branches` in `push` or `pull_request`: on: { push: { branches: main } }."),
 	row("event", ["on"], [WOODPECKER, DRONE], "Write the names of the events themselves: on: [push, pull_request]."),
+
+	// Included files.
+	row("local", ["include"], [GITLAB], "Write `file`: include: [{ file: ci/base.yml }]."),
+	row("remote", ["include"], [GITLAB], "Files of other servers are not included. Copy it into the repository, or into that of a project."),
+	row("template", ["include"], [GITLAB], "Windlass has no templates of its own. Write the jobs here."),
+	row("component", ["include"], [GITLAB], "Write the project and the file: include: [{ project: common, file: ci/base.yml }]."),
+	row("rules", ["include"], [GITLAB], "Write the condition into `if` of the jobs."),
 
 	// Parts of a job.
 	row("artifacts", ["need"], [GITLAB], "Write `artifacts` in the job itself: artifacts: { fetch: build }."),

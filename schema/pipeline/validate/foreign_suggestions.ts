@@ -7,7 +7,7 @@ import {
 	type ForeignForm,
 	GITHUB,
 	GITLAB,
-	NO_TEMPLATES,
+	HIDDEN_JOB,
 	type Place,
 	SECRETS,
 	WOODPECKER,
@@ -39,7 +39,7 @@ export function foreignKey(path: readonly PropertyKey[], key: string, value: unk
  */
 function namedAtTop(key: string, value: unknown): string | null {
 	if (!isMap(value)) return null;
-	if (key.startsWith(".")) return `${code(key)} is a hidden job of ${GITLAB}. ${NO_TEMPLATES}`;
+	if (key.startsWith(".")) return `${code(key)} is a hidden job of ${GITLAB}. ${HIDDEN_JOB}`;
 	if (["script", "stage", "extends", "before_script", "trigger", "rules"].some((one) => one in value))
 		return `${code(key)} is a job of ${GITLAB}. Write it under \`jobs\`: jobs: { ${key}: { steps: [make] } }.`;
 	if (["commands", "settings", "image"].some((one) => one in value))
@@ -88,6 +88,8 @@ function placesOf(path: readonly PropertyKey[]): Place[] {
 			return ["step"];
 		case "needs":
 			return ["need"];
+		case "include":
+			return ["include"];
 		case "artifacts":
 			return second === undefined ? ["artifacts"] : second === "save" ? ["saved"] : [];
 		case "services":

@@ -5,6 +5,7 @@ import { OUTPUT_NAME, OUTPUT_NAME_ERROR } from "../../wire/output_names.ts";
 import { SECRET_NAME, SECRET_NAME_ERROR } from "../../wire/secret_names.ts";
 import { MAX_SECRETS_PER_JOB } from "../../wire/secrets.ts";
 import { artifacts } from "./artifacts.ts";
+import { extended, includes } from "./composition_keys.ts";
 import { container, IMAGE, IMAGE_ERROR, services } from "./containers.ts";
 import { matrix, plainCell } from "./matrix.ts";
 import { notifications } from "./notifications.ts";
@@ -171,6 +172,11 @@ export const JOB_KEY = /^[A-Za-z_][A-Za-z0-9_-]{0,62}$/;
 
 /** One of several jobs. */
 export const job = strict({
+	extends: extended
+		.optional()
+		.describe(
+			"The templates of the job. Maps are merged, and everything else is replaced: a later template wins over an earlier one, and the job over all.",
+		),
 	name: nonEmptyTemplate.optional().describe("The name of the job. Default: its id, with the values of the matrix job."),
 	needs: needList
 		.optional()
@@ -190,6 +196,7 @@ const head = {
 		.pipe(z.string().max(200, "The name has at most 200 characters."))
 		.optional()
 		.describe("The name of the pipeline. Default: `pipeline`."),
+	include: includes.optional().describe("Files with jobs, templates and other keys. The pipeline wins over what it includes."),
 	on: triggers
 		.optional()
 		.describe(
@@ -222,13 +229,19 @@ export const pipelineOfJobs = strict({
 		.max(50)
 		.optional()
 		.describe("The names of the stages in their order: an order of the jobs without `needs`."),
+	templates: z
+		.record(z.string(), z.unknown())
+		.optional()
+		.describe("Parts of jobs by their names, for `extends`. They take the keys of a job, and none is required."),
 	jobs: z.record(z.string(), job).describe("The jobs by their ids: letters, digits, `-` and `_`. At most 1,000, all matrix jobs counted."),
 	...tail,
 });
 /** A pipeline with `steps` at the top: one job called `main`. */
 export const pipelineOfSteps = strict({ ...head, ...jobKeys, ...tail });
 /** The keys of a pipeline, where it has neither jobs nor steps. */
-export const PIPELINE_KEYS = [...new Set([...Object.keys(head), ...Object.keys(jobKeys), "stages", "jobs", ...Object.keys(tail)])];
+export const PIPELINE_KEYS = [
+	...new Set([...Object.keys(head), ...Object.keys(jobKeys), "templates", "stages", "jobs", ...Object.keys(tail)]),
+];
 
 export type PipelineOfJobs = z.infer<typeof pipelineOfJobs>;
 export type PipelineOfSteps = z.infer<typeof pipelineOfSteps>;

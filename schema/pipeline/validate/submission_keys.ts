@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { MAX_CHANGED_PATHS } from "../../wire/limits.ts";
+import { MAX_CHANGED_PATHS, MAX_DISCOVERY_FILE_BYTES } from "../../wire/limits.ts";
 import { projectName } from "../../wire/projects.ts";
 import { priority, submittedContainer, submittedLabels } from "./language.ts";
 import { gitRef, source } from "./source.ts";
@@ -10,6 +10,8 @@ import { environment, KNOWN_KEYS } from "./values.ts";
 const keys = {
 	pipeline: z.unknown().optional(),
 	run: z.unknown().optional(),
+	/** The files that the pipeline includes: path → text. */
+	files: z.record(z.string().max(500), z.string().max(MAX_DISCOVERY_FILE_BYTES)).optional(),
 	params: z.record(z.string(), z.unknown()).optional(),
 	env: environment.optional(),
 	source: source.optional(),
