@@ -393,11 +393,13 @@ function cleanupTimedOut(limit: number): Outcome {
 }
 
 /** Everything that the log must not show. */
-function secretsOf({ assignment: { secrets, source }, registryCredentials }: JobContext): string[] {
+function secretsOf({ assignment: { secrets, source, discovery }, registryCredentials }: JobContext): string[] {
 	const passwords = Object.values(registryCredentials).map(({ password }) => password);
 	const given = source && "git" in source && source.credentials !== null ? [source.credentials] : [];
-	const parts = given.map((text) => gitCredentials("http://any", text).password);
-	return [...Object.values(secrets), ...passwords, ...given, ...parts];
+	const ofProjects = (discovery?.projects ?? []).flatMap(({ credentials }) => credentials ?? []);
+	const all = [...given, ...ofProjects];
+	const parts = all.map((text) => gitCredentials("http://any", text).password);
+	return [...Object.values(secrets), ...passwords, ...all, ...parts];
 }
 
 /** Adds to an outcome that the disk could not store all of the log. */

@@ -1,3 +1,4 @@
+import { mkdtemp } from "node:fs/promises";
 import path from "node:path";
 import type { DiscoveryResult, DiscoveryWork } from "../../schema/wire/discovery.ts";
 import { type Commit, commitAnswer } from "../../schema/wire/protocol.ts";
@@ -8,6 +9,7 @@ import { gitCredentials, ownCredentials } from "../git/credentials.ts";
 import { discoverPipelines } from "../git/discover_pipelines.ts";
 import { CheckoutFailed } from "../git/errors.ts";
 import { Git } from "../git/git.ts";
+import type { FetchedCommit } from "../git/included_files.ts";
 import { listRefs } from "../git/list_refs.ts";
 import { untilAnswered } from "../transport/retry.ts";
 import { attemptPaths } from "./attempt_paths.ts";
@@ -46,9 +48,31 @@ export class JobSource {
 			await this.#logCommit(commit);
 			this.#job.steps.end(SOURCE_STEP, "succeeded", 0);
 			return runPhase(this.#job, DISCOVERY_STEP, ":: read the pipeline files", () =>
-				discoverPipelines(new Git(checkout, workspace), { sha: commit.sha, ref }, work, (text) => spool.writeLine(text)),
+				discoverPipelines(new Git(checkout, workspace), { sha: commit.sha, ref }, work, {
+					fetch: (project, of) => this.#fetchProject(checkout, project, of),
+					writeLine: (text) => spool.writeLine(text),
+				}),
 			);
 		});
+	}
+
+	/** Fetches a commit of another project, whose files a pipeline includes. */
+	async #fetchProject(
+		{ source: own, ...checkout }: Checkout,
+		{ name, repository, default_branch, credentials }: DiscoveryWork["projects"][number],
+		ref: string | null,
+	): Promise<FetchedCommit> {
+		const workspace = await mkdtemp(path.join(attemptPaths(this.#job.context.folder).own, "include-"));
+		const of: Checkout = {
+			...checkout,
+			source: { ...own, git: repository, ref: ref ?? default_branch, commit: null, credentials },
+			workspace,
+			reader: credentials === null ? "" : name,
+			credentials: credentials === null ? null : gitCredentials(repository, credentials),
+			pin: async ({ sha }) => sha,
+		};
+		const { commit } = await fetchOnly(of);
+		return { git: new Git(of, workspace), sha: commit.sha };
 	}
 
 	/** Lists the branches and tags of the repository. */

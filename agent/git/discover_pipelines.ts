@@ -4,7 +4,7 @@ import { JobError } from "../outcome.ts";
 import { listEntries } from "./blobs.ts";
 import { CheckoutFailed, GitFailed } from "./errors.ts";
 import type { Git } from "./git.ts";
-import { includedFiles } from "./included_files.ts";
+import { type IncludeSources, includedFiles } from "./included_files.ts";
 
 /**
  * Reads the pipeline files of a commit, and the paths that changed. The agent reads git's objects:
@@ -24,12 +24,14 @@ const DEPTHS = [50, 500, 5_000];
 export async function discoverPipelines(
 	git: Git,
 	at: DiscoveredCommit,
-	{ config, changes, default_branch }: DiscoveryWork,
-	writeLine: (text: string) => Promise<void>,
+	{ config, changes, default_branch, projects }: DiscoveryWork,
+	{ fetch, writeLine }: Pick<IncludeSources, "fetch" | "writeLine">,
 ): Promise<DiscoveryResult> {
 	const files = await readFiles(git, at.sha, config);
 	await writeLine(files.length === 0 ? ":: the repository has no pipeline file" : `:: ${files.map(({ path }) => path).join(", ")}`);
-	const included = files.some(({ text }) => text.includes("include")) ? await includedFiles(git, at.sha, files) : [];
+	const included = files.some(({ text }) => text.includes("include"))
+		? await includedFiles({ git, sha: at.sha, projects, fetch, writeLine }, files)
+		: [];
 	const { base, changed } = await changesSince(git, at, changes);
 	if (changed) await writeLine(`:: ${changed.length} changed ${changed.length === 1 ? "path" : "paths"}`);
 	else if (changes) await writeLine(":: the changed paths cannot be found out");

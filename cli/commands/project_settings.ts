@@ -43,11 +43,20 @@ const CHECKOUT = [
 	{ key: "checkout_lfs", option: "--checkout-lfs <yes|no>", description: "whether jobs get the files of Git LFS", read: yesOrNo },
 ] as const satisfies readonly { key: keyof Project; option: string; description: string; read: (text: string) => unknown }[];
 
+/** Settings with a list; `none` removes one. */
+const LISTS = [
+	{
+		key: "includable_by",
+		option: "--includable-by <projects>",
+		description: "the projects whose pipelines may include its files, separated by commas",
+	},
+] as const satisfies readonly { key: keyof Project; option: string; description: string }[];
+
 const SWITCHES = ["public_badges", "require_pipeline"] as const satisfies readonly (keyof Project)[];
 
 /** Adds the options of all settings to a command. */
 export function withSettings(command: Command): Command {
-	for (const { option, description } of TEXTS) command.option(option, `${description}; none removes it`);
+	for (const { option, description } of [...TEXTS, ...LISTS]) command.option(option, `${description}; none removes it`);
 	for (const { option, description } of CHECKOUT) command.option(option, `${description}; default removes it`);
 	return command
 		.option("--public-badges", "everybody may see its badges")
@@ -67,11 +76,15 @@ export function changedSettings(command: Command): object {
 		const value = given[camelCase(key)];
 		return value === undefined ? [] : [[key, value === "default" ? null : read(value)]];
 	});
+	const lists = LISTS.flatMap(({ key }) => {
+		const value = given[camelCase(key)];
+		return value === undefined ? [] : [[key, value === "none" ? null : value.split(",").map((one) => one.trim())]];
+	});
 	const switches = SWITCHES.filter((key) => command.getOptionValueSource(camelCase(key)) === "cli").map((key) => [
 		key,
 		given[camelCase(key)],
 	]);
-	return Object.fromEntries([...texts, ...checkout, ...switches]);
+	return Object.fromEntries([...texts, ...checkout, ...lists, ...switches]);
 }
 
 /** The settings of a project as rows of a table. */
@@ -79,6 +92,7 @@ export function settingRows(project: Project): string[][] {
 	return [
 		...TEXTS.map(({ key }) => [spaced(key), project[key] ?? "–"]),
 		...CHECKOUT.map(({ key }) => [spaced(key), valueText(project[key])]),
+		...LISTS.map(({ key }) => [spaced(key), project[key]?.join(", ") ?? "–"]),
 		["require pipeline", valueText(project.require_pipeline)],
 		["badges", project.public_badges ? "for everybody" : "for signed-in people"],
 	];

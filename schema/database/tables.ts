@@ -396,6 +396,8 @@ export const projects = sqliteTable(
 		 * outage.
 		 */
 		poll: text("poll"),
+		/** JSON: the projects whose pipelines may include files of its repository; null: only its own. */
+		includable_by: text("includable_by", { mode: "json" }).$type<string[]>(),
 		/** How long its runs, logs and artifacts are kept, as a duration; null: the default. */
 		keep_runs: text("keep_runs"),
 		keep_logs: text("keep_logs"),

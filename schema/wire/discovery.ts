@@ -20,6 +20,18 @@ export const discoveryWork = z.object({
 	 * exists.
 	 */
 	default_branch: z.string().optional(),
+	/** The projects whose files the pipelines may include. */
+	projects: z
+		.array(
+			z.object({
+				name: z.string(),
+				repository: z.string(),
+				default_branch: z.string(),
+				/** The credentials for reading the repository over HTTP; null: none are needed, or given. */
+				credentials: z.string().nullable(),
+			}),
+		)
+		.default([]),
 });
 export type DiscoveryWork = z.infer<typeof discoveryWork>;
 

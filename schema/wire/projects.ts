@@ -78,6 +78,8 @@ const settings = {
 	 * an outage.
 	 */
 	poll: poll.nullable(),
+	/** The projects whose pipelines may include files of its repository; null: only its own. */
+	includable_by: z.array(projectName).min(1).max(200).nullable(),
 	/** How long its runs, logs and artifacts are kept; null: the default. */
 	keep_runs: keep.nullable(),
 	keep_logs: keep.nullable(),
@@ -107,6 +109,7 @@ export const projectRequest = z.strictObject({
 	public_badges: settings.public_badges.default(false),
 	require_pipeline: settings.require_pipeline.default(false),
 	poll: settings.poll.default(null),
+	includable_by: settings.includable_by.default(null),
 	keep_runs: settings.keep_runs.default(null),
 	keep_logs: settings.keep_logs.default(null),
 	keep_artifacts: settings.keep_artifacts.default(null),
@@ -154,6 +157,7 @@ export const project = z.object({
 	poll: z.string().nullable(),
 	/** Null for a project without comparisons. */
 	comparison: comparison.nullable(),
+	includable_by: z.array(z.string()).nullable(),
 	keep_runs: z.string().nullable(),
 	keep_logs: z.string().nullable(),
 	keep_artifacts: z.string().nullable(),

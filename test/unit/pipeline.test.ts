@@ -39,6 +39,7 @@ describe("defaults", () => {
 				fail_fast: false,
 				concurrency: null,
 				notify: [],
+				includes: [],
 				jobs: [
 					{
 						key: "main",

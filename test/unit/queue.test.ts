@@ -1012,7 +1012,7 @@ describe("commit statuses", () => {
 		const queue = new Queue();
 		const agent = queue.agent("one");
 		const discovery = {
-			work: { config: null, changes: null },
+			work: { config: null, changes: null, projects: [] },
 			file: null,
 			params: {},
 			is_of_default_branch: false,

@@ -29,6 +29,7 @@ const SETTINGS = {
 	status_context: "windlass",
 	has_public_badges: 0,
 	requires_pipeline: 0,
+	includable_by: null,
 	keep_runs: null,
 	keep_logs: null,
 	keep_artifacts: null,

@@ -21,6 +21,7 @@ import { findAttempt } from "../record/runs.ts";
 import { findSource } from "../sources/service.ts";
 import { isOutdated } from "../webhooks/service.ts";
 import { assignmentOf, isHttp, projectOfSource, secretsFor } from "./assignment.ts";
+import { includableBy } from "./includes.ts";
 import { assertConsistent, digestOf, recordedState } from "./results.ts";
 import { leaseOf } from "./service.ts";
 
@@ -32,7 +33,11 @@ async function start(context: Caller): Promise<Response> {
 	const project = await projectOfSource(context.environment, lease.team, started.run);
 	const credentials = isHttp(project?.repository ?? "") ? (project?.credentials ?? null) : null;
 	const values = await secretsFor(context.environment, lease, started, credentials);
-	return json(assignmentOf(started, values, { project, credentials }, context.baseUrl));
+	const assignment = assignmentOf(started, values, { project, credentials }, context.baseUrl);
+	const { discovery } = assignment;
+	if (discovery === null) return json(assignment);
+	const projects = await includableBy(context.environment, lease.team, started.run);
+	return json({ ...assignment, discovery: { ...discovery, projects } });
 }
 
 /** GET …/source: the source bundle of the workspace. */

@@ -110,9 +110,9 @@ export async function discoveredRuns(
 /** The texts of included files, for those who put pipelines together. */
 function textsOf(included: DiscoveryResult["included"]): IncludedTexts {
 	return new Map(
-		included.map(({ file, project, ref, text, error }) => [
+		included.map(({ file, project, ref, sha, text, error }) => [
 			placeKey({ file, project, ref }),
-			text === null ? { error: error ?? "It cannot be read.", suggestion: "See the log of the discovery job." } : { text },
+			text === null ? { error: error ?? "It cannot be read.", suggestion: "See the log of the discovery job." } : { text, sha },
 		]),
 	);
 }

@@ -36,7 +36,7 @@ export function discoveryPipeline(
 	}
 	const isRenamed = trigger.default_branch !== undefined && trigger.default_branch !== project.default_branch;
 	const renamed = isRenamed ? { default_branch: project.default_branch } : {};
-	const work: DiscoveryWork = { config: file ?? project.config, changes: changesOf(trigger), ...renamed };
+	const work: DiscoveryWork = { config: file ?? project.config, changes: changesOf(trigger), projects: [], ...renamed };
 	const isOfDefaultBranch = trigger.kind === "push" && trigger.branch === project.default_branch && file === null;
 	return withDefaults({
 		name: "discovery",

@@ -47,6 +47,7 @@ export function presentProject(
 			next_at: isoTime(comparison.next_at),
 			error: comparison.error,
 		},
+		includable_by: row.includable_by,
 		keep_runs: row.keep_runs,
 		keep_logs: row.keep_logs,
 		keep_artifacts: row.keep_artifacts,

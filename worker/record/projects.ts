@@ -43,6 +43,15 @@ export async function projectsWithRetention(db: D1Database): Promise<ProjectRow[
 		.where(or(isNotNull(projects.keep_runs), isNotNull(projects.keep_logs), isNotNull(projects.keep_artifacts)));
 }
 
+/** The projects with a repository whose files the pipelines of this one may include. */
+export async function includableProjects(db: D1Database, team: string, name: string): Promise<ProjectRow[]> {
+	const allows = sql`EXISTS (SELECT 1 FROM json_each(${projects.includable_by}) WHERE value = ${name})`;
+	return drizzle(db)
+		.select()
+		.from(projects)
+		.where(and(eq(projects.team, team), isNotNull(projects.includable_by), isNotNull(projects.repository), allows));
+}
+
 /** The checkout settings of a project. */
 export function checkoutOf(row: ProjectRow): CheckoutChoice {
 	return {

@@ -8,7 +8,7 @@ import { JOB_KEY, job } from "../validate/language.ts";
 import { isMap, readPart, type ValueIssue } from "../validate/read_values.ts";
 import { valueErrors } from "../validate/value_errors.ts";
 import { kindOf } from "../validate/values.ts";
-import { type IncludedTexts, type IncludePlace, placeKey, placeOf, placeText } from "./include_place.ts";
+import { type IncludedFile, type IncludedTexts, type IncludePlace, placeKey, placeOf, placeText } from "./include_place.ts";
 import { documentOf, Merger, mapOf, memberOf, membersOf, type Origin, type Placed } from "./placed_values.ts";
 
 /**
@@ -26,6 +26,8 @@ const NO_FILES = "Pipelines of a repository, windlass run and windlass exec have
 export interface ComposedPipeline {
 	document: SourceDocument;
 	value: unknown;
+	/** The included files of other projects. */
+	includes: IncludedFile[];
 }
 
 /**
@@ -43,24 +45,26 @@ export function* composing(
 		!isMap(value) ||
 		!Object.keys(value).some((key) => key === "include" || key === "templates" || key.startsWith("x-") || key === "jobs")
 	)
-		return { document, value };
+		return { document, value, includes: [] };
 	const hasKeys = ["include", "templates"].some((key) => key in value) || Object.keys(value).some((key) => key.startsWith("x-"));
 	const isExtending = isMap(value.jobs) && Object.values(value.jobs).some((one) => isMap(one) && "extends" in one);
-	if (!hasKeys && !isExtending) return { document, value };
-	const root = yield* composingValues({ value, origin: { document, path: at, file: null, via: null } }, included);
-	return { document: documentOf(root, at), value: root.value };
+	if (!hasKeys && !isExtending) return { document, value, includes: [] };
+	const { root, includes } = yield* composingValues({ value, origin: { document, path: at, file: null, via: null } }, included);
+	return { document: documentOf(root, at), value: root.value, includes };
 }
 
 /** The same with the origin of each value. @throws ApiError `validation_failed` */
-export function* composingValues(written: Placed, included: IncludedTexts | null): SlicedWork<Placed> {
+export function* composingValues(written: Placed, included: IncludedTexts | null): SlicedWork<{ root: Placed; includes: IncludedFile[] }> {
 	const composer = new Composer(included);
 	const root = yield* composer.compose(written);
 	if (composer.errors.length > 0) throw validationFailed(composer.errors);
-	return root;
+	return { root, includes: [...composer.includes.values()] };
 }
 
 class Composer {
 	readonly errors: FieldError[] = [];
+	/** The included files of other projects, by their places. */
+	readonly includes = new Map<string, IncludedFile>();
 	readonly #included: IncludedTexts | null;
 	readonly #merger = new Merger();
 	#files = 0;
@@ -137,6 +141,7 @@ class Composer {
 		if (found === undefined)
 			return fail(`The file ${code(name)} does not exist.`, "Check its path: it begins at the top of the repository.");
 		if ("error" in found) return fail(found.error, found.suggestion);
+		if (place.project !== null) this.includes.set(key, { ...place, project: place.project, sha: found.sha ?? "" });
 		const origin = (document: SourceDocument): Origin => ({ document, path: [], file: name, via: null });
 		let document: SourceDocument;
 		try {

@@ -12,7 +12,7 @@ import { memberOf, type Placed } from "./placed_values.ts";
  */
 export function composedText(text: string, included: IncludedTexts): string {
 	const document = parseSource(text);
-	const root = doneAtOnce(composingValues({ value: document.value, origin: { document, path: [], file: null, via: null } }, included));
+	const { root } = doneAtOnce(composingValues({ value: document.value, origin: { document, path: [], file: null, via: null } }, included));
 	const written = new Document(plain(root.value), { compat: "yaml-1.1" });
 	if (isMap(written.contents)) addOrigins(written.contents, root, "");
 	return written.toString({ lineWidth: 0 });

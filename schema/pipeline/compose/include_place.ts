@@ -30,4 +30,12 @@ export function placeText({ file, project, ref }: IncludePlace): string {
 }
 
 /** The texts of included files, by `placeKey`; or why one cannot be read. */
-export type IncludedTexts = ReadonlyMap<string, { text: string } | { error: string; suggestion: string }>;
+export type IncludedTexts = ReadonlyMap<string, { text: string; sha?: string | null } | { error: string; suggestion: string }>;
+
+/** A file of another project that a pipeline includes, and the commit that it was read at. */
+export interface IncludedFile {
+	project: string;
+	file: string;
+	ref: string | null;
+	sha: string;
+}

@@ -18,5 +18,6 @@ export function* composedPipeline(
 	included: IncludedTexts | null,
 ): SlicedWork<ValidPipeline> {
 	const composed = yield* composing(document, value, at, included);
-	return { pipeline: yield* validatePipeline(composed.document, composed.value, at), document: composed.document, at };
+	const pipeline = yield* validatePipeline(composed.document, composed.value, at);
+	return { pipeline, document: composed.document, at, includes: composed.includes };
 }

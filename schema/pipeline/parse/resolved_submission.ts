@@ -31,6 +31,8 @@ export interface ValidPipeline {
 	document: SourceDocument;
 	/** The path of the pipeline in that document. */
 	at: string[];
+	/** The included files of other projects. */
+	includes?: ResolvedPipeline["includes"];
 }
 
 export interface ResolveOptions {
@@ -103,6 +105,7 @@ export function* resolvingSubmission(
 			mergeTarget,
 			sha,
 			baseSha,
+			includes: valid.includes ?? [],
 			isCommand: valid.at[0] === "run",
 			isBesidePush,
 		},

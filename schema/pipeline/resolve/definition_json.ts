@@ -40,6 +40,7 @@ const PIPELINE = {
 	fail_fast: false,
 	concurrency: null,
 	notify: [],
+	includes: [],
 };
 const ARTIFACTS = { entries: [], fetch: [] };
 

@@ -42,6 +42,8 @@ interface Overrides extends JobOverrides {
 	baseSha: string | null;
 	/** The target branch of the merge group that it runs for. */
 	mergeTarget: string | null;
+	/** The included files of other projects. */
+	includes: ResolvedPipeline["includes"];
 	/** Whether the submission is a command instead of a pipeline. */
 	isCommand: boolean;
 	/** Whether it runs for a pull request, and for the push of the same commit, too. */
@@ -98,6 +100,7 @@ export function* resolvePipeline(pipeline: Pipeline, overrides: Overrides): Slic
 			? { ...(yield* resolver.group(group, scope, ["concurrency"])), hold_during_approval: group.hold_during_approval ?? false }
 			: null,
 		notify: (pipeline.notify ?? []).map(notificationOf),
+		includes: [...overrides.includes],
 		jobs,
 	};
 	const rest = new TextEncoder().encode(definitionJson({ ...resolved, jobs: [] })).byteLength;

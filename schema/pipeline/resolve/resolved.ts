@@ -159,6 +159,8 @@ const resolvedPipeline = z.object({
 	fail_fast: z.boolean().default(false),
 	concurrency: concurrency.extend({ hold_during_approval: z.boolean() }).nullable().default(null),
 	notify: z.array(notification).default([]),
+	/** The included files of other projects, with their commits. */
+	includes: z.array(z.object({ project: z.string(), file: z.string(), ref: z.string().nullable(), sha: z.string() })).default([]),
 	jobs: z.array(resolvedJob),
 });
 export type ResolvedPipeline = z.infer<typeof resolvedPipeline>;

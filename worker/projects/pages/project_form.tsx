@@ -117,6 +117,13 @@ export const PROJECT_FIELDS = [
 		example: "14d",
 	},
 	{
+		key: "includable_by",
+		group: "Access",
+		label: "Includable by",
+		hint: "projects whose pipelines may include files of this repository, separated by commas",
+		example: "web, api",
+	},
+	{
 		key: "public_badges",
 		group: "Access",
 		label: "Public badges",

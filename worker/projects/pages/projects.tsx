@@ -219,15 +219,19 @@ function settingsOf({ name: _, ...fields }: ProjectFields) {
 	return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, settingOf(key, value)]));
 }
 
-function settingOf(key: string, value: string): string | number | boolean | null {
+function settingOf(key: string, value: string): string | number | boolean | string[] | null {
 	if (FLAGS.has(key)) return value === "yes";
+	if (key === "includable_by" && value !== "") return value.split(/[\s,]+/).filter(Boolean);
 	if (key === "checkout_depth" && /^\d+$/.test(value)) return Number(value);
 	const isYesOrNo = key === "checkout_tags" || key === "checkout_lfs";
 	return isYesOrNo && value !== "" ? value === "yes" : value || null;
 }
 
 function fieldsOf(project: Project): ProjectFields {
-	const text = (value: string | number | boolean | null) => (typeof value === "boolean" ? (value ? "yes" : "no") : String(value ?? ""));
+	const text = (value: string | number | boolean | readonly string[] | null) => {
+		if (typeof value === "boolean") return value ? "yes" : "no";
+		return Array.isArray(value) ? value.join(", ") : String(value ?? "");
+	};
 	return { ...blank(), name: project.name, ...Object.fromEntries(PROJECT_FIELDS.map(({ key }) => [key, text(project[key])])) };
 }
 

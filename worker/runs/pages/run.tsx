@@ -82,6 +82,7 @@ export async function runPage(context: RequestContext<"user">): Promise<Response
 	const earlier = earlierRows.map((row) => presentRunSummary(row, baseUrl));
 	const shown: Shown = { context, record, run, usual, wait, artifacts, earlier };
 	const { children, isMoving } = await viewOf(shown);
+	const pipeline = definition === null ? null : readDefinition(definition);
 	return page(context, {
 		title: `${run.pipeline} #${run.number}`,
 		state: wait?.isStuck ? "stuck" : run.state,
@@ -98,7 +99,8 @@ export async function runPage(context: RequestContext<"user">): Promise<Response
 				reruns={reruns.map((again) => presentRunSummary(again, baseUrl))}
 				tests={totalsOfRun(record)}
 				artifacts={filesOf(artifacts).length}
-				hasNotifications={run.trusted && definition !== null && readDefinition(definition).notify.length > 0}
+				hasNotifications={run.trusted && (pipeline?.notify.length ?? 0) > 0}
+				includes={pipeline?.includes ?? []}
 				tab={tab ?? "overview"}
 			>
 				{children}

@@ -1,4 +1,5 @@
 import type { ComponentChildren } from "preact";
+import type { ResolvedPipeline } from "../../../schema/pipeline/resolve/resolved.ts";
 import { formatDuration } from "../../../schema/wire/duration.ts";
 import type { Run, RunSummary, TestTotals } from "../../../schema/wire/resources.ts";
 import { shownState } from "../../../schema/wire/state_words.ts";
@@ -29,6 +30,8 @@ interface RunPageProps {
 	artifacts: number;
 	/** Whether its pipeline has notifications. */
 	hasNotifications: boolean;
+	/** The included files of other projects. */
+	includes: ResolvedPipeline["includes"];
 	tab: RunTab;
 	/** The view that `tab` names. */
 	children: ComponentChildren;
@@ -55,7 +58,7 @@ export function RunPage(props: RunPageProps) {
 	);
 }
 
-function RunHead({ run, usualMs, isStuck, previous, reruns, hasNotifications }: RunPageProps) {
+function RunHead({ run, usualMs, isStuck, previous, reruns, hasNotifications, includes }: RunPageProps) {
 	const state = isStuck ? "stuck" : run.state;
 	const { word, tone } = shownState(state);
 	return (
@@ -116,6 +119,12 @@ function RunHead({ run, usualMs, isStuck, previous, reruns, hasNotifications }: 
 						{" · "}
 						<a key={again.id} href={`/runs/${again.id}`}>{`rerun as #${again.number}`}</a>
 					</>
+				))}
+				{includes.map(({ project, file, sha }) => (
+					<span key={`${project} ${file} ${sha}`}>
+						{" · includes "}
+						<code>{file}</code> of <a href={`/projects/${project}`}>{project}</a> at <code>{sha.slice(0, 8)}</code>
+					</span>
 				))}
 			</p>
 			{run.finished_at === null && <Meter from={run.started_at} to={null} usualMs={usualMs} state={run.state} />}
