@@ -23,6 +23,7 @@ import type { CheckedResult, DownloadableJob, LeaseClaims, SavedArtifact, Starte
 import type { LeaseLeft, Renewal } from "./queue/core/leases/polls.ts";
 import type { AgentRows, Changes, Holdings, Overview, RunRows } from "./queue/core/reads.ts";
 import type { AttemptRow, JobRow, OfferRow, RunRow } from "./queue/core/rows.ts";
+import type { UploadedJobs, UploadTarget } from "./queue/core/runs/add_jobs.ts";
 import type { Approver } from "./queue/core/runs/approvals.ts";
 import type { RunWait } from "./queue/core/runs/explain.ts";
 import type { Queue } from "./queue/core/runs/queue_order.ts";
@@ -177,6 +178,10 @@ export interface Dispatcher extends Rpc.DurableObjectBranded {
 	/** @see declineRun */
 	declineRun(runId: string, by: Approver, comment: string | null): Promise<Result<RunRows>>;
 
+	/** @see uploadTarget */
+	uploadTarget(lease: LeaseClaims): Promise<Result<UploadTarget>>;
+	/** @see addJobs */
+	addJobs(lease: LeaseClaims, upload: UploadedJobs): Promise<Result<string[] | null>>;
 	/** The resolved pipeline of a live run, as JSON; null if the queue does not hold it. */
 	readDefinition(digest: string): Promise<string | null>;
 	readRun(runId: string): Promise<RunRows | null>;

@@ -52,6 +52,17 @@ export function jobsOf(pipeline: ResolvedPipeline): LocalJob[] {
 	return jobs;
 }
 
+/**
+ * Puts matrix jobs in the place of the job that stood for them.
+ * @param lists the lists of jobs that have it
+ */
+export function replaceJob(job: LocalJob, definitions: readonly ResolvedJob[], lists: readonly LocalJob[][]): void {
+	const taken = new Set(lists.flat().map(({ folder }) => folder));
+	const made = definitions.map((definition): LocalJob => ({ ...job, definition, folder: folderFor(definition, taken) }));
+	for (const list of lists) list.splice(list.indexOf(job), 1, ...made);
+	for (const { needs } of lists.flat()) if (needs.includes(job)) needs.splice(needs.indexOf(job), 1, ...made);
+}
+
 /** A name that no other job's folder has: the job's key, with its values of the matrix. */
 function folderFor({ key, matrix }: ResolvedJob, taken: Set<string>): string {
 	const name = [key, ...Object.values(matrix ?? {})]

@@ -4,14 +4,14 @@ import { AgentInfo } from "../../agent/machine/agent_info.ts";
 import { Cgroups } from "../../agent/processes/cgroup.ts";
 import type { ResolvedPipeline } from "../../schema/pipeline/resolve/resolved.ts";
 import { runFacts } from "../../schema/pipeline/resolve/run_facts.ts";
-import { decide } from "../../schema/pipeline/runtime/decide.ts";
+import { type Circumstances, decide, expand } from "../../schema/pipeline/runtime/decide.ts";
 import type { SettledJob } from "../../schema/pipeline/runtime/settle.ts";
 import { firstUnmetRequirement } from "../../schema/pipeline/validate/requirements.ts";
 import { RUN_TIMED_OUT } from "../../schema/wire/reasons.ts";
 import type { Reason } from "../../schema/wire/states.ts";
 import { LOCAL_EVENT, type LocalHost, runAttempt } from "./local_attempt.ts";
 import { LocalCoordinator } from "./local_coordinator.ts";
-import { ancestorsOf, endedJob, endJob, failFast, fetchesOf, isChosen, jobsOf, type LocalJob, nextJob } from "./local_job.ts";
+import { ancestorsOf, endedJob, endJob, failFast, fetchesOf, isChosen, jobsOf, type LocalJob, nextJob, replaceJob } from "./local_job.ts";
 
 /** A pipeline on this machine alone: its jobs run one after the other, by the agent's own code. */
 
@@ -64,6 +64,7 @@ export async function runLocally(options: LocalOptions): Promise<LocalJob[]> {
 	const timer = pipeline.timeout_ms === null ? undefined : setTimeout(() => timeout.abort(), pipeline.timeout_ms);
 	try {
 		for (let next = nextJob(chosen); next; next = nextJob(chosen)) {
+			if (next.definition.expansion !== null && expandHere(next, options, [jobs, chosen])) continue;
 			await runJob(next, options, { host, jobs, chosen, timeout: timeout.signal });
 			options.onEnd(next);
 			for (const skipped of failFast(next, chosen, pipeline)) options.onEnd(skipped);
@@ -85,17 +86,38 @@ interface LocalRun {
 	timeout: AbortSignal;
 }
 
+/** What the expressions of a job can use. */
+function circumstancesOf(job: LocalJob, pipeline: ResolvedPipeline): Circumstances {
+	return {
+		pipeline,
+		run: runFacts(pipeline, "local", LOCAL_EVENT),
+		needs: job.needs.map((need) => endedJob(need, job)),
+		ancestors: () => ancestorsOf(job).map((ancestor) => endedJob(ancestor, job)),
+	};
+}
+
+/**
+ * Makes the matrix jobs of a job whose matrix comes from outputs.
+ * @returns false if it is not to run, or has ended because there is no matrix
+ */
+function expandHere(job: LocalJob, { pipeline, onEnd }: LocalOptions, lists: readonly LocalJob[][]): boolean {
+	const circumstances = circumstancesOf(job, pipeline);
+	if (decide(job.definition, circumstances).is !== "ready") return false;
+	const expansion = expand(job.definition, circumstances);
+	if ("jobs" in expansion) replaceJob(job, expansion.jobs, lists);
+	else {
+		endJob(job, "errored", { code: "config_invalid", text: `The matrix cannot be made of the outputs: ${expansion.problem}` });
+		onEnd(job);
+	}
+	return true;
+}
+
 async function runJob(job: LocalJob, options: LocalOptions, run: LocalRun): Promise<void> {
 	const { pipeline, signal } = options;
 	const { host, timeout } = run;
 	if (signal.aborted) return endJob(job, "cancelled", { code: "cancelled", text: "Cancelled." });
 	if (timeout.aborted) return endJob(job, "cancelled", RUN_TIMED_OUT);
-	const decision = decide(job.definition, {
-		pipeline,
-		run: runFacts(pipeline, "local", LOCAL_EVENT),
-		needs: job.needs.map((need) => endedJob(need, job)),
-		ancestors: () => ancestorsOf(job).map((ancestor) => endedJob(ancestor, job)),
-	});
+	const decision = decide(job.definition, circumstancesOf(job, pipeline));
 	if (decision.is === "skipped") return endJob(job, "skipped", decision.reason);
 	if (decision.is === "broken") return endJob(job, "errored", decision.reason);
 	if (decision.is === "waiting") throw new Error("a job waits for one that has ended");

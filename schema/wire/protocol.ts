@@ -330,6 +330,10 @@ export const pinnedCommit = commit.extend({
 export type PinnedCommit = z.infer<typeof pinnedCommit>;
 export const commitAnswer = z.object({ sha: z.string() });
 
+/** The names of the jobs that an uploaded pipeline has added to its run. */
+export const uploadedPipeline = z.object({ jobs: z.array(z.string()) });
+export type UploadedPipeline = z.infer<typeof uploadedPipeline>;
+
 export const steps = z.strictObject({ steps: z.array(step).max(MAX_ATTEMPT_STEPS) });
 
 export const artifactUploadRequest = z.strictObject({

@@ -39,6 +39,8 @@ describe("defaults", () => {
 				fail_fast: false,
 				concurrency: null,
 				notify: [],
+				replaces: null,
+				placeholders: {},
 				includes: [],
 				jobs: [
 					{
@@ -71,6 +73,8 @@ describe("defaults", () => {
 						artifacts: { save: [], entries: [], fetch: [] },
 						reports: null,
 						discovery: null,
+						added_by: null,
+						expansion: null,
 						lists_refs: false,
 					},
 				],

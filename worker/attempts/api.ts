@@ -22,6 +22,7 @@ import { findSource } from "../sources/service.ts";
 import { isOutdated } from "../webhooks/service.ts";
 import { assignmentOf, isHttp, projectOfSource, secretsFor } from "./assignment.ts";
 import { includableBy } from "./includes.ts";
+import { uploadPipeline } from "./pipeline_uploads.ts";
 import { assertConsistent, digestOf, recordedState } from "./results.ts";
 import { leaseOf } from "./service.ts";
 
@@ -266,6 +267,17 @@ export const attemptRoutes = [
 		description: { summary: "Request addresses for the upload of up to 500 files", answers: { 200: protocol.artifactUploads } },
 		body: protocol.artifactUploadRequest,
 		handle: requestUploads,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/attempts/:id/pipeline",
+		allow: ["lease"],
+		description: {
+			summary: "Add the jobs of a pipeline to the run",
+			content: { "application/yaml": "a pipeline with `jobs`, and with `templates`, `env` and `defaults` for them" },
+			answers: { 200: protocol.uploadedPipeline },
+		},
+		handle: uploadPipeline,
 	}),
 	route({
 		method: "POST",

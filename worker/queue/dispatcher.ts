@@ -89,6 +89,7 @@ import {
 import { pendingEvents } from "./core/record/events.ts";
 import { outboxDepth } from "./core/record/outbox.ts";
 import { findAttempt, findOffer, findRun, type RunRow } from "./core/rows.ts";
+import { addJobs, type UploadedJobs, type UploadTarget, uploadTarget } from "./core/runs/add_jobs.ts";
 import { type Approver, approveJob, approveRun, declineJob, declineRun } from "./core/runs/approvals.ts";
 import { cancelJobById, cancelRun } from "./core/runs/cancel.ts";
 import { explainJob, explainQueued, explainRuns, type RunWait, unmetForever } from "./core/runs/explain.ts";
@@ -337,6 +338,14 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 			declineJob(core, jobId, by, comment);
 			return readJob(core, jobId) as JobRows;
 		});
+	}
+
+	async uploadTarget(lease: LeaseClaims): Promise<Result<UploadTarget>> {
+		return this.#command((core) => uploadTarget(core, lease));
+	}
+
+	async addJobs(lease: LeaseClaims, upload: UploadedJobs): Promise<Result<string[] | null>> {
+		return this.#command((core) => addJobs(core, lease, upload));
 	}
 
 	async readDefinition(digest: string): Promise<string | null> {

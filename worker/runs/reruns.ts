@@ -1,4 +1,5 @@
 import { definitionJson } from "../../schema/pipeline/resolve/definition_json.ts";
+import { pipelineAgain } from "../../schema/pipeline/resolve/pipeline_again.ts";
 import { readDefinition } from "../../schema/pipeline/resolve/resolved.ts";
 import { ancestorsOf } from "../../schema/pipeline/validate/graph.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
@@ -48,13 +49,21 @@ export async function rerunOf(context: SubmittingContext, request: RerunRequest)
 			details: { id: run.id },
 			suggestions: ["Submit a new run."],
 		});
-	const pipeline = readDefinition(stored);
+	const ran = readDefinition(stored);
+	const reused = reusedOf(record, request);
+	const { pipeline, positions } = pipelineAgain(ran, new Set(reused.map(({ position }) => position)));
 	const { source } = pipeline;
 	if (source && "upload" in source && !(await touchSource(environment.DB, principal.team, source.upload)))
 		throw new ApiError("gone", `The uploaded source ${source.upload} has been deleted.`, {
 			suggestions: ["Submit a new run: windlass run uploads the source again."],
 		});
-	const again: Rerun = { of: run.id, reused: reusedOf(record, request) };
+	const again: Rerun = {
+		of: run.id,
+		reused: reused.flatMap((one) => {
+			const position = positions.get(one.position);
+			return position === undefined ? [] : { ...one, position };
+		}),
+	};
 	const definition = await sha256(definitionJson(pipeline));
 	const answer = unwrap(
 		await dispatcherOf(environment, principal.team).submit({

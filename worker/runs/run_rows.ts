@@ -1,4 +1,4 @@
-import { and, eq, isNull, notExists, sql } from "drizzle-orm";
+import { and, between, eq, inArray, isNull, notExists, or, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import {
 	type ArtifactRow,
@@ -44,10 +44,17 @@ export async function objectsOfRun(db: D1Database, runId: string): Promise<Store
 	};
 }
 
-/** Deletes every row of a run in one transaction, and its definition unless another run uses it. */
+/**
+ * Deletes every row of a run in one transaction, and its definitions unless another run uses them: a
+ * run that has got more jobs has had others before.
+ */
 export async function deleteRunRows(db: D1Database, runId: string): Promise<void> {
 	const d1 = drizzle(db);
-	const [run] = await d1.select({ definition: runs.definition }).from(runs).where(eq(runs.id, runId));
+	const [run] = await d1
+		.select({ definition: runs.definition, first: sql<string | null>`${definitions.json} ->> 'replaces'` })
+		.from(runs)
+		.leftJoin(definitions, eq(definitions.digest, runs.definition))
+		.where(eq(runs.id, runId));
 	await d1.batch([
 		d1.delete(failedLogs).where(eq(failedLogs.run_id, runId)),
 		d1.delete(testResults).where(eq(testResults.run_id, runId)),
@@ -60,7 +67,10 @@ export async function deleteRunRows(db: D1Database, runId: string): Promise<void
 			.delete(definitions)
 			.where(
 				and(
-					eq(definitions.digest, run?.definition ?? ""),
+					or(
+						inArray(definitions.digest, [run?.definition ?? "", run?.first ?? ""]),
+						between(definitions.digest, `${runId}:`, `${runId}:~`),
+					),
 					notExists(d1.select({ one: sql`1` }).from(runs).where(eq(runs.definition, definitions.digest))),
 				),
 			),

@@ -41,7 +41,7 @@ export function checkExpression(text: string, names: Names, kind: "condition" | 
 		const { range, summary } = checked.error as TypeMismatch;
 		return failed(range?.start ?? 0, plainMessage(summary));
 	}
-	if (kind === "condition" && checked.type !== "bool")
+	if (kind === "condition" && checked.type !== "bool" && !(checked.type === "dyn" && names.openMatrix))
 		return failed(
 			0,
 			`A condition must give true or false; this expression gives ${KINDS[checked.type ?? ""] ?? "something else"}.`,
@@ -49,7 +49,8 @@ export function checkExpression(text: string, names: Names, kind: "condition" | 
 		);
 	if (kind === "template") {
 		if (uses.status) return failed(0, "success(), failure(), always() and cancelled() can be used only in `if`.");
-		if (!PRINTABLE.has(checked.type ?? ""))
+		// A value of a matrix that is not known yet is checked once it is.
+		if (!PRINTABLE.has(checked.type ?? "") && !(checked.type === "dyn" && names.openMatrix))
 			return failed(0, `This expression gives ${KINDS[checked.type ?? ""] ?? "no single value"}, and not a text.`);
 	}
 	return { errors: [], uses };

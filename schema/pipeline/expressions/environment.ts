@@ -90,9 +90,10 @@ export function typedEnvironment(names: Names): Environment {
 		.clone()
 		.registerVariable({ name: "run", schema: { ...RUN_TYPES } })
 		.registerVariable({ name: "params", schema: { ...names.params } })
-		.registerVariable({ name: "matrix", schema: nested(names.matrix.map((axis) => [axis, "string"])) })
 		.registerVariable({ name: "needs", schema: Object.fromEntries(Object.entries(names.needs).map(([job, of]) => [job, need(of)])) })
 		.registerVariable({ name: "steps", schema: Object.fromEntries((names.steps ?? []).map((id) => [id, ofStep])) });
+	if (names.openMatrix) environment.registerVariable("matrix", "map<string, dyn>");
+	else environment.registerVariable({ name: "matrix", schema: nested(names.matrix.map((axis) => [axis, "string"])) });
 	environments.set(names, environment);
 	return environment;
 }

@@ -336,6 +336,7 @@ function* axisErrors(path: readonly Member[], names: Names, uses: Uses, present:
 	if (!first) return;
 	const name = axisIn(path);
 	uses.axes.push(name);
+	if (names.openMatrix === "all" || names.openMatrix?.includes(first.name)) return;
 	const isMap = names.matrix.some((axis) => axis.startsWith(`${name}.`));
 	if (!names.matrix.includes(name) && !isMap) {
 		const isMember = path.length > 2 && names.matrix.some((axis) => axis.startsWith(`${first.name}.`));

@@ -85,6 +85,8 @@ export interface Names {
 	params: Readonly<Record<string, "string" | "int" | "double" | "bool">>;
 	/** The axes of the matrix, with the members of values that are maps: `job.target`. */
 	matrix: readonly string[];
+	/** The axes whose values are not known yet, with all of their members; "all": no axis is known. */
+	openMatrix?: readonly string[] | "all" | null;
 	/** Those of them that only some matrix jobs have. */
 	partialAxes?: readonly string[];
 	/**

@@ -23,6 +23,8 @@ const JOB = {
 	finally: null,
 	reports: null,
 	discovery: null,
+	added_by: null,
+	expansion: null,
 	lists_refs: false,
 };
 const PIPELINE = {
@@ -40,6 +42,8 @@ const PIPELINE = {
 	fail_fast: false,
 	concurrency: null,
 	notify: [],
+	replaces: null,
+	placeholders: {},
 	includes: [],
 };
 const ARTIFACTS = { entries: [], fetch: [] };

@@ -1,9 +1,10 @@
 import { DEFAULT_FINALLY_MS, DEFAULT_JOB_TIMEOUT_MS } from "../../wire/limits.ts";
+import { usesOf } from "../expressions/evaluate.ts";
 import type { Scope } from "../expressions/scope.ts";
 import { needsValue, type Templated } from "../expressions/template.ts";
 import type { SlicedWork } from "../syntax/sliced_work.ts";
 import { type JobText, RETRY_CAUSES, ROLES } from "../validate/language.ts";
-import { axesOf, type Cell, expandMatrix, type MatrixText } from "../validate/matrix.ts";
+import { axesFromOutputs, axesOf, type Cell, expandMatrix, type MatrixText } from "../validate/matrix.ts";
 import { type PlacedStep, placedSteps } from "../validate/steps.ts";
 import { allSteps, matrixTemplates, type Pipeline } from "../validate/templates.ts";
 import { resolvedContainer, resolvedServices } from "./containers.ts";
@@ -27,6 +28,17 @@ export interface ExpandedJob {
 	cells: readonly (Cell | null)[];
 	/** Its axes, if their values depend on a parameter without a value. */
 	openAxes: readonly string[];
+}
+
+/** What the matrix jobs of a job are made of, once its matrix is known. */
+export interface StoredExpansion {
+	/** The valid text of the job, and of the pipeline's `defaults`. */
+	job: JobText;
+	defaults: Pipeline["defaults"] | null;
+	/** The variables of all jobs. */
+	env: Record<string, Templated>;
+	/** What the submission overrides. */
+	overrides: { env: Record<string, string>; runs_on: string[] | null; container: string | null };
 }
 
 /** Resolves the jobs of one pipeline. */
@@ -53,9 +65,10 @@ export class JobResolver {
 
 	/** The matrix jobs of a job. */
 	*expand(key: string, job: JobText, path: string[]): SlicedWork<ExpandedJob> {
-		if (!job.matrix) return { key, job, path, cells: [null], openAxes: [] };
+		const { matrix } = job;
+		if (!matrix || typeof matrix === "string" || axesFromOutputs(matrix) !== null) return { key, job, path, cells: [null], openAxes: [] };
 		const at = [...path, "matrix"];
-		const { cells, errors } = expandMatrix(yield* this.#filledMatrix(job.matrix, at));
+		const { cells, errors } = expandMatrix(yield* this.#filledMatrix(matrix, at));
 		yield 500;
 		if (![...matrixTemplates(job, path)].some(({ text }) => needsValue(text, this.#scope))) {
 			for (const error of errors) this.filler.errors.push({ ...error, path: [...at, ...error.path] });
@@ -63,7 +76,24 @@ export class JobResolver {
 		}
 		// There may be other matrix jobs than these, and each value may be another one.
 		this.open.add(at.join("."));
-		return { key, job, path, cells: cells.length > 0 ? cells : [{}], openAxes: axesOf(job.matrix) };
+		return { key, job, path, cells: cells.length > 0 ? cells : [{}], openAxes: axesOf(matrix) };
+	}
+
+	/** The jobs of a matrix whose values are known by now. @returns null if there are errors: see the filler */
+	*expandLate(key: string, job: JobText, matrix: MatrixText): SlicedWork<ResolvedJob[] | null> {
+		const { cells, errors } = expandMatrix(matrix);
+		this.filler.errors.push(...errors);
+		const jobs: ResolvedJob[] = [];
+		for (const cell of errors.length > 0 ? [] : cells) {
+			if (this.filler.errors.length > 0) break;
+			jobs.push(yield* this.job({ key, job: { ...job, matrix }, path: [], cells, openAxes: [] }, cell));
+		}
+		return this.filler.errors.length > 0 ? null : jobs;
+	}
+
+	/** Takes over the variables of all jobs, as they were filled in before. */
+	resume(env: Readonly<Record<string, Templated>>): void {
+		this.#env = { ...env };
 	}
 
 	*#filledMatrix(matrix: MatrixText, path: string[]): SlicedWork<MatrixText> {
@@ -86,8 +116,35 @@ export class JobResolver {
 		return filled as MatrixText;
 	}
 
+	/** A job whose matrix jobs become known when its needs have ended: until then one job stands for them. */
+	#placeholder(key: string, job: JobText): ResolvedJob {
+		const { runs_on, container, env } = this.#overrides;
+		const uses = job.if === undefined ? null : usesOf(job.if);
+		// Each matrix job has the condition, too. Without its values, it only says whether it asks for the status.
+		const condition = uses && uses.axes.length > 0 ? (uses.status ? "always()" : null) : (job.if ?? null);
+		const name = job.name === undefined || job.name.includes("${{") ? key : job.name;
+		return {
+			...EMPTY_JOB,
+			key,
+			name,
+			needs: needsOf(job),
+			condition,
+			allow_failure: job.allow_failure ?? false,
+			outputs: [...new Set(job.outputs ?? [])],
+			artifacts: { ...savedBy(job), fetch: [] },
+			expansion: JSON.stringify({
+				job,
+				defaults: this.#defaults ?? null,
+				env: this.#env,
+				overrides: { env, runs_on: runs_on ?? null, container: container ?? null },
+			} satisfies StoredExpansion),
+		};
+	}
+
 	/** A job, for one cell of its matrix if it has one. */
 	*job({ key, job, path, openAxes }: ExpandedJob, cell: Cell | null): SlicedWork<ResolvedJob> {
+		if (job.matrix && axesFromOutputs(job.matrix) !== null) return this.#placeholder(key, job);
+		const matrix = typeof job.matrix === "string" ? undefined : job.matrix;
 		const scope: Scope = { ...this.#scope, matrix: cell ?? {}, openAxes };
 		const { filler } = this;
 		const defaults = this.#defaults;
@@ -111,13 +168,7 @@ export class JobResolver {
 			key,
 			name: yield* this.#nameOf(key, job.name, cell, scope, path),
 			matrix: cell,
-			needs: distinctReferences(
-				(job.needs ?? []).map(({ job: needed, matrix, is_order }) => ({
-					key: needed,
-					matrix: matrix ?? null,
-					...(is_order && { is_order }),
-				})),
-			),
+			needs: needsOf(job),
 			condition: job.if ?? null,
 			runs_on: needsRuntime ? { ...requirements, container: true } : requirements,
 			container: container ? yield* resolvedContainer(filler, container, scope, [...path, "container"]) : null,
@@ -128,8 +179,8 @@ export class JobResolver {
 			idle_timeout_ms: job.idle_timeout ?? defaults?.idle_timeout ?? null,
 			retry: retry ? { attempts: retry.attempts, on: retry.on ?? [...RETRY_CAUSES], exit_codes: retry.exit_codes ?? null } : null,
 			allow_failure: job.allow_failure ?? false,
-			fail_fast: job.matrix?.fail_fast ?? false,
-			max_parallel: job.matrix?.max_parallel ?? null,
+			fail_fast: matrix?.fail_fast ?? false,
+			max_parallel: matrix?.max_parallel ?? null,
 			concurrency: job.concurrency ? yield* this.group(job.concurrency, scope, [...path, "concurrency"]) : null,
 			approval: job.approval
 				? { roles: job.approval.roles ?? [...ROLES], timeout_ms: job.approval.timeout ?? null, message: job.approval.message ?? null }
@@ -140,6 +191,8 @@ export class JobResolver {
 			artifacts: { ...savedBy(job), fetch },
 			reports: reportsOf(job),
 			discovery: null,
+			added_by: null,
+			expansion: null,
 			lists_refs: false,
 		};
 	}
@@ -180,6 +233,20 @@ export class JobResolver {
 		return full.length > 200 ? `${full.slice(0, 199)}…` : full;
 	}
 }
+
+function needsOf(job: JobText): ResolvedJob["needs"] {
+	return distinctReferences(
+		(job.needs ?? []).map(({ job: needed, matrix, is_order }) => ({ key: needed, matrix: matrix ?? null, ...(is_order && { is_order }) })),
+	);
+}
+
+/** What a job has that asks for nothing. */
+const EMPTY_JOB: Omit<ResolvedJob, "key" | "name" | "needs" | "condition" | "artifacts" | "expansion"> = {
+	...{ matrix: null, runs_on: { labels: [] }, container: null, services: [], env: {}, secrets: {} },
+	...{ timeout_ms: DEFAULT_JOB_TIMEOUT_MS, idle_timeout_ms: null, retry: null, allow_failure: false, fail_fast: false, max_parallel: null },
+	...{ concurrency: null, approval: null, outputs: [], steps: [], finally: null, reports: null },
+	...{ discovery: null, added_by: null, lists_refs: false },
+};
 
 function distinctReferences<Value extends Reference>(references: readonly Value[]): Value[] {
 	return [...new Map(references.map((one) => [JSON.stringify(one), one])).values()];

@@ -100,6 +100,8 @@ export function* resolvePipeline(pipeline: Pipeline, overrides: Overrides): Slic
 			? { ...(yield* resolver.group(group, scope, ["concurrency"])), hold_during_approval: group.hold_during_approval ?? false }
 			: null,
 		notify: (pipeline.notify ?? []).map(notificationOf),
+		replaces: null,
+		placeholders: {},
 		includes: [...overrides.includes],
 		jobs,
 	};

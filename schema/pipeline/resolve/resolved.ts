@@ -109,6 +109,13 @@ const resolvedJob = z.object({
 	reports: reportFiles.nullable().default(null),
 	discovery: discovery.nullable().default(null),
 	/**
+	 * For a job whose matrix comes from outputs: JSON of what its matrix jobs are made of (jobs.ts). The
+	 * job itself never runs.
+	 */
+	expansion: z.string().nullable().default(null),
+	/** The job that has added it to its run, by its key, and the digest of what that job uploaded. */
+	added_by: z.object({ key: z.string(), digest: z.string() }).nullable().default(null),
+	/**
 	 * Whether it lists the refs of the source instead of running steps. No pipeline has such a job:
 	 * a comparison makes it.
 	 */
@@ -159,6 +166,10 @@ const resolvedPipeline = z.object({
 	fail_fast: z.boolean().default(false),
 	concurrency: concurrency.extend({ hold_during_approval: z.boolean() }).nullable().default(null),
 	notify: z.array(notification).default([]),
+	/** The jobs that stood for matrix jobs before these were known, by their keys. */
+	placeholders: z.record(z.string(), resolvedJob).default({}),
+	/** The key of the pipeline that the run began with, once jobs were added to it. */
+	replaces: z.string().nullable().default(null),
 	/** The included files of other projects, with their commits. */
 	includes: z.array(z.object({ project: z.string(), file: z.string(), ref: z.string().nullable(), sha: z.string() })).default([]),
 	jobs: z.array(resolvedJob),

@@ -3,6 +3,7 @@ import { aggregateState, isTerminal, type JobState, type Reason } from "../../wi
 import { ExpressionFailed, evaluate, usesOf } from "../expressions/evaluate.ts";
 import type { NeedFacts, RunFacts, Scope } from "../expressions/scope.ts";
 import type { ResolvedJob, ResolvedPipeline } from "../resolve/resolved.ts";
+import { type Expansion, expandJob } from "./expand.ts";
 import { type SettledJob, settleJob } from "./settle.ts";
 
 /**
@@ -106,6 +107,11 @@ function needEnded(need: DownloadableJob): Reason {
 /** A job whose needs have ended, with every text filled in. @throws ExpressionFailed */
 export function settle(job: ResolvedJob, circumstances: Circumstances): SettledJob {
 	return settleJob(job, scopeOf(job, circumstances));
+}
+
+/** The matrix jobs of a job whose needs have ended, if its matrix comes from their outputs. */
+export function expand(job: ResolvedJob, circumstances: Circumstances): Expansion {
+	return expandJob(job, circumstances.pipeline, scopeOf(job, circumstances));
 }
 
 /** Whether the condition of a job uses the status: it may run after others failed. */

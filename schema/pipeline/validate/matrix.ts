@@ -2,7 +2,7 @@ import * as z from "zod";
 import { nearest } from "../../text/nearest_word.ts";
 import { MAX_MATRIX_CELLS } from "../../wire/limits.ts";
 import { code, type ValidationError } from "./errors.ts";
-import { count, flag, isScalar, kindOf, meant, oneOrMore, shorthands, template, text } from "./values.ts";
+import { count, flag, isScalar, kindOf, meant, oneOrMore, shorthands, template, text, withShorthand } from "./values.ts";
 
 /**
  * `matrix`: a job becomes matrix jobs, one for each combination of its axes, without the excluded
@@ -96,8 +96,36 @@ const matrixShape = z
 		if (axes.length > MAX_AXES) add(`A matrix has at most ${MAX_AXES} axes.`);
 		if (axes.length === 0 && !value.include?.length) add("A matrix needs an axis, such as node: [22, 24].");
 	});
-export const matrix = meant(matrixShape);
-export type MatrixText = z.infer<typeof matrix>;
+/** A matrix as it is written; or the one expression that gives it, from the outputs of needed jobs. */
+export const matrix = withShorthand<MatrixText | string>(
+	z.unknown().transform((value, context): MatrixText | string => {
+		if (typeof value === "string" && isWholeExpression(value)) return value;
+		const read = meant(matrixShape).safeParse(value);
+		if (read.success) return read.data;
+		for (const issue of read.error.issues) context.addIssue({ ...issue });
+		return z.NEVER;
+	}),
+	[meant(matrixShape), { title: "an expression", examples: ["${{ needs.plan.outputs.matrix }}"], type: "string", pattern: "^\\$\\{\\{" }],
+	(value) => value,
+);
+export type MatrixText = z.infer<typeof matrixShape>;
+
+/** Whether a text is one expression and nothing else. */
+function isWholeExpression(text: string): boolean {
+	return /^\s*\$\{\{(?:(?!\}\}).)*\}\}\s*$/s.test(text);
+}
+
+/** Whether a value of a matrix is JSON that a needed job puts out. */
+function isFromOutput(value: unknown): value is string {
+	return typeof value === "string" && isWholeExpression(value) && /\bneeds\b/.test(value);
+}
+
+/** The axes whose values are a list that a needed job puts out; "all": the whole matrix is. Null: all is written. */
+export function axesFromOutputs(matrix: MatrixText | string): readonly string[] | "all" | null {
+	if (typeof matrix === "string") return "all";
+	const names = axisEntries(matrix).flatMap(([name, values]) => (values.length === 1 && isFromOutput(values[0]) ? name : []));
+	return names.length > 0 ? names : null;
+}
 
 /** The setting that the name of an axis is a misspelling of; null for other names. */
 function settingMeant(name: string): string | null {
@@ -113,14 +141,31 @@ function axesOfCells({ include = [], exclude = [] }: { include?: object[] | unde
 /** The values of one matrix job, by axis; the members of a value that is a map as `axis.member`. */
 export type Cell = Record<string, string>;
 
+/** A cell as it is written: with maps where a name has a dot. */
+export function nestedCell(cell: Readonly<Cell>, textOf: (text: string) => string = (text) => text): Record<string, unknown> {
+	const whole: Record<string, unknown> = {};
+	for (const [axis, value] of Object.entries(cell)) {
+		const names = axis.split(".");
+		let inner = whole;
+		for (const name of names.slice(0, -1)) {
+			inner[name] ??= {};
+			inner = inner[name] as Record<string, unknown>;
+		}
+		inner[names.at(-1) as string] = textOf(value);
+	}
+	return whole;
+}
+
 /** The axes of a matrix with the members of their values, including those of `include`. */
-export function axesOf(matrix: MatrixText): string[] {
+export function axesOf(matrix: MatrixText | string): string[] {
+	if (typeof matrix === "string") return [];
 	const named = axisEntries(matrix).flatMap(([name, values]) => values.flatMap((value) => Object.keys(valueCell(name, value))));
 	return [...new Set([...named, ...(matrix.include ?? []).flatMap((cell) => Object.keys(cell))])];
 }
 
 /** Those of the axes that only some matrix jobs may have. */
-export function partialAxesOf(matrix: MatrixText): string[] {
+export function partialAxesOf(matrix: MatrixText | string): string[] {
+	if (typeof matrix === "string") return [];
 	const entries = axisEntries(matrix);
 	// An expression may give any value: only what every value of an axis has is certain.
 	const isKnown = entries.length === 0 || !JSON.stringify(matrix).includes("${{");
@@ -202,7 +247,8 @@ function valueIn(cell: Readonly<Cell>, axis: string): string | undefined {
  * Whether a selection means at most one matrix job. Values may not be filled in yet: an expression
  * may give any value.
  */
-export function meansOne(matrix: MatrixText, wanted: Readonly<Cell>): boolean {
+export function meansOne(matrix: MatrixText | string, wanted: Readonly<Cell>): boolean {
+	if (typeof matrix === "string" || axesFromOutputs(matrix) !== null) return false;
 	if (axesOf(matrix).every((axis) => valueIn(wanted, axis) !== undefined)) return true;
 	const mayAgree = (cell: Cell) =>
 		Object.entries(wanted).every(([axis, value]) => valueIn(cell, axis) === value || (valueIn(cell, axis) ?? "").includes("${{"));

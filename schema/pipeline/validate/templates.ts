@@ -1,5 +1,6 @@
 import { expressionsOf } from "../expressions/template.ts";
 import type { JobText, PipelineOfJobs, PipelineOfSteps } from "./language.ts";
+import { axesFromOutputs } from "./matrix.ts";
 import { type PlacedStep, placedSteps } from "./steps.ts";
 import { isTemplate } from "./values.ts";
 
@@ -95,11 +96,16 @@ export function* expressionsOfMatrixJob(pipeline: Pipeline, job: JobText, path: 
 
 /** The values of a matrix, which are filled in before the matrix is expanded. */
 export function* matrixTemplates({ matrix }: JobText, path: string[]): Generator<TemplateAt> {
+	if (typeof matrix === "string") {
+		yield { path: [...path, "matrix"], text: matrix, moment: "late" };
+		return;
+	}
+	const late = matrix ? axesFromOutputs(matrix) : null;
 	for (const [key, value] of Object.entries(matrix ?? {})) {
 		if (!Array.isArray(value)) continue;
 		for (const [index, one] of (value as (string | Record<string, string>)[]).entries()) {
 			const at = [...path, "matrix", key, String(index)];
-			if (typeof one === "string") yield { path: at, text: one, moment: "early" };
+			if (typeof one === "string") yield { path: at, text: one, moment: late?.includes(key) ? "late" : "early" };
 			else for (const [name, text] of Object.entries(one)) yield { path: [...at, ...name.split(".")], text, moment: "early" };
 		}
 	}

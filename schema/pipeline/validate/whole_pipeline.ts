@@ -5,7 +5,7 @@ import type { SlicedWork } from "../syntax/sliced_work.ts";
 import { code, MAX_FOUND_ERRORS } from "./errors.ts";
 import { ancestorsOf } from "./graph.ts";
 import type { JobText } from "./language.ts";
-import { axesOf, meansOne, partialAxesOf } from "./matrix.ts";
+import { axesFromOutputs, axesOf, meansOne, partialAxesOf } from "./matrix.ts";
 import type { ParametersText } from "./parameters.ts";
 import { checkSteps } from "./step_references.ts";
 import { templateErrors, UNITS_OF_EXPRESSION, type WholeError } from "./template_errors.ts";
@@ -43,16 +43,15 @@ export function* checkWhole(pipeline: Pipeline): SlicedWork<WholeError[]> {
 	for (const one of headTemplates(pipeline)) errors.push(...(yield* templateErrors(one, head)));
 	for (const [key, { job, path }] of jobs) {
 		if (errors.length >= MAX_FOUND_ERRORS) break;
-		const axes = { matrix: job.matrix ? axesOf(job.matrix) : [], partialAxes: job.matrix ? partialAxesOf(job.matrix) : [] };
+		const axes = {
+			matrix: job.matrix ? axesOf(job.matrix) : [],
+			partialAxes: job.matrix ? partialAxesOf(job.matrix) : [],
+			openMatrix: job.matrix ? axesFromOutputs(job.matrix) : null,
+		};
 		const names: Names = { params, ...axes, needs: yield* downloadsFor(job, jobs), steps: null };
-		for (const one of matrixTemplates(job, path)) errors.push(...(yield* templateErrors(one, head)));
-		for (const one of jobTemplates(job, path)) errors.push(...(yield* templateErrors(one, names)));
-		if (job.if !== undefined) {
-			yield UNITS_OF_EXPRESSION;
-			const checked = checkExpression(job.if, names, "condition");
-			errors.push(...checked.errors.map((error) => ({ ...error, path: [...path, "if"] })));
-		}
-		errors.push(...(yield* checkSteps(job, path, names)));
+		const ofMatrix = axes.openMatrix === null ? head : { ...head, needs: names.needs };
+		for (const one of matrixTemplates(job, path)) errors.push(...(yield* templateErrors(one, ofMatrix)));
+		errors.push(...(yield* checkJob(job, path, names)));
 		errors.push(...secretErrors(job, pipeline.env ?? {}, path));
 		yield 20 + job.steps.length + (job.artifacts?.fetch ? edges / 10 : 0);
 		const ancestors = job.artifacts?.fetch ? ancestorsOf(key, needs) : new Set<string>();
@@ -60,6 +59,18 @@ export function* checkWhole(pipeline: Pipeline): SlicedWork<WholeError[]> {
 		errors.push(...serviceErrors(job, pipeline.defaults?.container, path));
 	}
 	return errors;
+}
+
+/** The errors in the expressions of a job and of its steps. */
+export function* checkJob(job: JobText, path: string[], names: Names): SlicedWork<WholeError[]> {
+	const errors: WholeError[] = [];
+	for (const one of jobTemplates(job, path)) errors.push(...(yield* templateErrors(one, names)));
+	if (job.if !== undefined) {
+		yield UNITS_OF_EXPRESSION;
+		const checked = checkExpression(job.if, names, "condition");
+		errors.push(...checked.errors.map((error) => ({ ...error, path: [...path, "if"] })));
+	}
+	return [...errors, ...(yield* checkSteps(job, path, names))];
 }
 
 /** Services that no step can reach. */
@@ -148,6 +159,11 @@ function* referenceErrors(job: JobText, path: string[], jobs: Jobs, ancestors: R
 function* axisErrors(key: string, matrix: Readonly<Record<string, string>> | undefined, path: string[], jobs: Jobs): Generator<WholeError> {
 	const of = jobs.get(key)?.job.matrix;
 	const axes = of ? axesOf(of) : [];
+	if (of && matrix && axesFromOutputs(of) !== null) {
+		const message = `The matrix jobs of ${code(key)} are not known before its needs have ended: none of them can be selected.`;
+		yield { path, at: null, message, suggestion: "Remove the selection: then all of them are meant." };
+		return;
+	}
 	for (const axis of Object.keys(matrix ?? {})) {
 		if (axes.includes(axis)) continue;
 		const suggestion = axes.length > 0 ? `Its axes are ${axes.join(", ")}.` : "It has no matrix: remove the selection.";

@@ -181,7 +181,7 @@ export function releaseOffer(core: Core, lease: LeaseClaims): void {
  * @throws ApiError `attempt_superseded` if another attempt took its place, `attempt_finished` if it
  * is over
  */
-function liveAttempt(core: Core, lease: LeaseClaims): AttemptRow {
+export function liveAttempt(core: Core, lease: LeaseClaims): AttemptRow {
 	const attempt = findAttempt(core, lease.attemptId) ?? claimAssigned(core, lease);
 	if (!attempt) throw endedOrSuperseded(core, lease);
 	assertLive(core, attempt, lease);

@@ -9,6 +9,7 @@ import { markDirty } from "../record/outbox.ts";
 import { changeRow, findJob, findRun, type JobRow, jobsOf, type RunRow } from "../rows.ts";
 import { clearTimers, setTimer } from "../timers.ts";
 import { definitionOf, pipelineOf } from "./definitions.ts";
+import { expandMatrix } from "./expand_matrix.ts";
 import { failFast, wasEndedEarly } from "./fail_fast.ts";
 import { GROUP_SLOT, groupName, jobsBefore, nextToAdmit } from "./groups.ts";
 import { waitForRoom, waitingForRoom } from "./max_parallel.ts";
@@ -31,6 +32,7 @@ export function advance(core: Core, job: JobRow): boolean {
 		moveJob(core, job, decision.is === "skipped" ? "skip" : "abandon", decision.reason);
 		return true;
 	}
+	if (definitionOf(core, job).expansion !== null) return advanceMatrix(core, job);
 	const run = findRun(core, job.run_id) as RunRow;
 	if (needsRunApproval(run))
 		restate(core, job, { code: "run_approval", text: "Waits for the approval of this run, which comes from a fork." });
@@ -46,6 +48,24 @@ export function advance(core: Core, job: JobRow): boolean {
 		}
 	}
 	return false;
+}
+
+/** Makes the matrix jobs of a job whose matrix is known by now, and moves them as far as they can go. */
+function advanceMatrix(core: Core, job: JobRow): boolean {
+	const jobs = expandMatrix(core, job);
+	if (!Array.isArray(jobs)) {
+		moveJob(core, job, "abandon", jobs);
+		return true;
+	}
+	const [, ...others] = jobs;
+	Object.assign(job, jobs[0]);
+	const hasEnded = advance(core, job);
+	for (const { id } of others) {
+		// Read again: the jobs before may have ended it.
+		const other = findJob(core, id) as JobRow;
+		if (advance(core, other)) afterJobEnded(core, other);
+	}
+	return hasEnded;
 }
 
 /** Lets matrix jobs into the queue that waited for another one of their job. */

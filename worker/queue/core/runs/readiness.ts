@@ -45,7 +45,8 @@ interface NeedRow {
 	allow_failure: number;
 }
 
-function circumstancesOf(core: Core, job: JobRow): Circumstances {
+/** The values that the expressions of a job can use. */
+export function circumstancesOf(core: Core, job: JobRow): Circumstances {
 	const run = findRun(core, job.run_id) as RunRow;
 	const pipeline = pipelineOf(core, run);
 	const rows = hasNoNeeds(job)

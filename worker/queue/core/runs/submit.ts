@@ -1,9 +1,7 @@
-import { definitionJson } from "../../../../schema/pipeline/resolve/definition_json.ts";
-import { jobsMeant } from "../../../../schema/pipeline/resolve/references.ts";
 import type { ResolvedPipeline } from "../../../../schema/pipeline/resolve/resolved.ts";
 import { ApiError } from "../../../../schema/wire/errors.ts";
 import type { RunKind } from "../../../../schema/wire/resources.ts";
-import { isTerminal, type JobState, type Reason } from "../../../../schema/wire/states.ts";
+import { isTerminal, type Reason } from "../../../../schema/wire/states.ts";
 import { type Core, command, nextRev } from "../core.ts";
 import { updateStatus } from "../effects/statuses.ts";
 import { recordTransition } from "../record/events.ts";
@@ -13,6 +11,7 @@ import { setTimer } from "../timers.ts";
 import { supersedeRuns } from "./cancel.ts";
 import { pipelineOf } from "./definitions.ts";
 import { GROUP_SLOT, groupKey, setGroupLimit } from "./groups.ts";
+import { groupOf, insertJob, type JobIds, type ReusedResult, storeDefinition } from "./job_rows.ts";
 import { admitRuns, advance, afterJobEnded, endRun, needsRunApproval, RUN_APPROVAL_MS, updateRun } from "./progress.ts";
 
 export interface Submit {
@@ -57,19 +56,10 @@ export const SUBMITTED: Origin = { discoveredBy: null, file: null, isTrusted: tr
 export interface Rerun {
 	of: string;
 	/** Jobs, by position, whose result is taken over. They do not run again. */
-	reused: {
-		position: number;
-		state: JobState;
-		reason: Reason | null;
-		outputs: string | null;
-		resultAttempt: string | null;
-		exitCode: number | null;
-	}[];
+	reused: ReusedResult[];
 }
 
 const IDEMPOTENCY_MS = 24 * 60 * 60_000;
-const REUSED: Reason = { code: "reused", text: "The result of the run before was taken over." };
-const NEEDS: Reason = { code: "needs", text: "Waits for the jobs that it needs." };
 
 /**
  * Accepts a run. Once answered, it is never lost.
@@ -149,7 +139,9 @@ function insertRun(core: Core, { runId, pipeline, definition, project, trigger, 
 		kind === "pipeline" ? project : ` runs of `,
 	);
 	const git = pipeline.source && "git" in pipeline.source ? pipeline.source : null;
-	const group = pipeline.concurrency && groupKey("run", { ...groupOf({ project, pipeline, origin }), group: pipeline.concurrency.group });
+	const group =
+		pipeline.concurrency &&
+		groupKey("run", { ...groupOf({ project, pipeline, isTrusted: origin.isTrusted }), group: pipeline.concurrency.group });
 	addRow(core, "runs", {
 		...{
 			id: runId,
@@ -175,58 +167,17 @@ function insertRun(core: Core, { runId, pipeline, definition, project, trigger, 
 	markDirty(core, runId);
 }
 
-function storeDefinition(core: Core, digest: string, pipeline: ResolvedPipeline): void {
-	if (core.sql.all("SELECT 1 FROM definitions WHERE digest = ?", digest).length > 0) return;
-	core.sql.all("INSERT INTO definitions (digest, json) VALUES (?, ?)", digest, definitionJson(pipeline));
-}
-
-/** The owner of the groups of a run. */
-function groupOf({ project, pipeline, origin }: Pick<Submit, "project" | "pipeline" | "origin">) {
-	return { project, isTrusted: origin.isTrusted, pullRequest: pipeline.pull_request?.number ?? null };
-}
-
 /** Writes the jobs of a run. @returns the ids of the jobs that may start at once */
 function insertJobs(core: Core, { runId, pipeline, project, origin, rerun }: Submit): string[] {
-	const ids = new Map(pipeline.jobs.map((job) => [job, core.newId("job")]));
 	const reused = new Map(rerun?.reused.map((one) => [one.position, one]));
-	const now = core.now();
-	const candidates: string[] = [];
-	for (const [position, job] of pipeline.jobs.entries()) {
-		const id = ids.get(job) as string;
-		const entry = nextRev(core);
-		const group = job.concurrency && groupKey("job", { ...groupOf({ project, pipeline, origin }), group: job.concurrency.group });
-		if (group && job.concurrency) setGroupLimit(core, group, job.concurrency.limit);
-		const requirements = JSON.stringify(job.runs_on);
-		const partition = partitionOf(core, {
-			requirements,
-			project,
-			priority: pipeline.priority,
-			group: group ?? "",
-			isTrusted: origin.isTrusted,
-		});
+	const ids: JobIds = new Map(pipeline.jobs.map((job) => [job, core.newId("job")]));
+	const of = { runId, pipeline, project, isTrusted: origin.isTrusted };
+	return pipeline.jobs.flatMap((job, position) => {
 		const taken = reused.get(position);
-		const state = taken?.state ?? "blocked";
-		const reason = taken ? (taken.reason ?? REUSED) : NEEDS;
-		addRow(core, "jobs", {
-			...{ id, team: core.team, rev: nextRev(core), run_id: runId, position, key: job.key, name: job.name, attempt: 0, created_at: now },
-			...{
-				state,
-				reason_code: reason.code,
-				reason_text: reason.text,
-				needs: JSON.stringify([...new Set(job.needs.map(({ key }) => key))]),
-			},
-			...{ runs_on: requirements, partition_id: partition, entry, matrix: job.matrix && JSON.stringify(job.matrix) },
-			...{ allow_failure: job.allow_failure ? 1 : 0, group_key: group, outputs: taken?.outputs ?? null },
-			...{ result_attempt: taken?.resultAttempt ?? null, exit_code: taken?.exitCode ?? null, finished_at: taken ? now : null },
-		});
-		if (taken) recordTransition(core, { runId, jobId: id, from: null, to: state, reason: REUSED });
-		markDirty(core, runId);
-		const needed = new Set(job.needs.flatMap((need) => jobsMeant(pipeline.jobs, need)));
-		for (const one of needed) core.sql.all("INSERT INTO needs (job_id, needs_id) VALUES (?, ?)", id, ids.get(one) as string);
-		const isCandidate = needed.size === 0 || job.condition !== null || rerun !== null;
-		if (!taken && isCandidate) candidates.push(id);
-	}
-	return candidates;
+		insertJob(core, of, position, ids, taken);
+		const isCandidate = job.needs.length === 0 || job.condition !== null || rerun !== null;
+		return !taken && isCandidate ? (ids.get(job) as string) : [];
+	});
 }
 
 /**
@@ -242,23 +193,4 @@ function enterGroup(core: Core, runId: string): void {
 	if (concurrency.cancel_in_progress) supersedeRuns(core, run);
 	// The limit of this submission may admit other runs, too.
 	admitRuns(core, run.group_key);
-}
-
-/** The queue partition of jobs with the same requirements, project, trust, priority and group. */
-function partitionOf(
-	core: Core,
-	of: { requirements: string; project: string; priority: number; group: string; isTrusted: boolean },
-): number {
-	const { requirements, project, priority, group, isTrusted } = of;
-	const values = [requirements, project, priority, group, isTrusted ? 1 : 0] as const;
-	const [known] = core.sql.all<{ id: number }>(
-		"SELECT id FROM queue_partitions WHERE requirements = ? AND project = ? AND priority = ? AND group_key = ? AND is_trusted = ?",
-		...values,
-	);
-	if (known) return known.id;
-	const [added] = core.sql.all<{ id: number }>(
-		"INSERT INTO queue_partitions (requirements, project, priority, group_key, is_trusted) VALUES (?, ?, ?, ?, ?) RETURNING id",
-		...values,
-	);
-	return (added as { id: number }).id;
 }
