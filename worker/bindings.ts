@@ -19,7 +19,7 @@ import type { ScheduleRow } from "./queue/core/discovery/schedules.ts";
 import type { Undelivered } from "./queue/core/effects/effects.ts";
 import type { Pause } from "./queue/core/hints.ts";
 import type { ArchivedLogNote } from "./queue/core/leases/archived_logs.ts";
-import type { CheckedResult, DownloadableJob, LeaseClaims, SavedArtifact, Started } from "./queue/core/leases/attempts.ts";
+import type { AskedFiles, CheckedResult, DownloadableJob, LeaseClaims, SavedArtifact, Started } from "./queue/core/leases/attempts.ts";
 import type { LeaseLeft, Renewal } from "./queue/core/leases/polls.ts";
 import type { AgentRows, Changes, Holdings, Overview, RunRows } from "./queue/core/reads.ts";
 import type { AttemptRow, JobRow, OfferRow, RunRow } from "./queue/core/rows.ts";
@@ -299,7 +299,7 @@ export interface Dispatcher extends Rpc.DurableObjectBranded {
 	/** The uploaded source of the run of this live attempt; null if there is none. */
 	sourceOf(lease: LeaseClaims): Promise<Result<string | null>>;
 	/** The jobs whose files the job of this live attempt downloads. */
-	downloadsFor(lease: LeaseClaims): Promise<Result<DownloadableJob[]>>;
+	downloadsFor(lease: LeaseClaims, asked: AskedFiles | null): Promise<Result<DownloadableJob[]>>;
 	/** @see finishAttempt */
 	finish(
 		lease: LeaseClaims,

@@ -68,6 +68,7 @@ export function jobEnvironment(
 		CI_SUMMARY: paths.summary,
 		CI_ENV: paths.variables,
 		CI_PATH: paths.path,
+		WINDLASS_FILES: paths.files,
 		[MARKER]: assignment.attempt_id,
 	};
 	if (source && commit) {

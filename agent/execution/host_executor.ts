@@ -36,9 +36,9 @@ export class HostExecutor implements StepExecutor {
 	readonly #meter: UsageMeter;
 
 	/** @param starter a shell that starts steps; null: each step starts its own process */
-	constructor(folder: string, workspace: string, processes: AttemptProcesses, starter: Starter | null) {
+	constructor(folder: string, workspace: string, commands: string, processes: AttemptProcesses, starter: Starter | null) {
 		const { steps, files, output, summary, variables, path, temporary, home, credentials } = attemptPaths(folder);
-		this.paths = { workspace, files, output, summary, variables, path, temporary, home, credentials };
+		this.paths = { workspace, files, output, summary, variables, path, commands, temporary, home, credentials };
 		this.#steps = steps;
 		this.#processes = processes;
 		this.#cgroup = processes.cgroup;

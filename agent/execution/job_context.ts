@@ -12,6 +12,8 @@ export interface JobContext {
 	assignment: Assignment;
 	/** The folder of the attempt. */
 	folder: string;
+	/** The folder of the `windlass` command. */
+	commands: string;
 	/** The agent's variables that the job inherits. */
 	environment: Record<string, string>;
 	/** The agent's variables that git inherits for the checkout. */

@@ -12,6 +12,7 @@ import { CONTAINER_LEFT } from "./containers/docker.ts";
 import type { RegistryCredentials } from "./containers/registries.ts";
 import type { ContainerLimits } from "./containers/run_options.ts";
 import { inheritedEnvironment, inheritedInContainers } from "./environment.ts";
+import { writeJobCommand } from "./job_command/job_command.ts";
 import type { JobContext } from "./job_context.ts";
 import { JobRun } from "./job_run.ts";
 import { isUntrusted } from "./untrusted_jobs.ts";
@@ -52,6 +53,7 @@ export class JobFolders implements JobFactory {
 		this.#untrusted = inheritedWith([], passEnv);
 		this.#containerLabel = agentLabel(parts.folders.path);
 		this.#budget = new SpoolBudget(parts.options.spoolLimit);
+		writeJobCommand(`${parts.folders.path}/bin`);
 	}
 
 	/**
@@ -85,6 +87,7 @@ export class JobFolders implements JobFactory {
 			return JobRun.prepare({
 				assignment,
 				folder,
+				commands: `${folders.path}/bin`,
 				...(isUntrusted(assignment) ? this.#untrusted : this.#trusted),
 				mirrors: folders.mirrorsFolder,
 				cgroup,

@@ -20,6 +20,8 @@ import { attemptPaths } from "./attempt_paths.ts";
 import { jobEnvironment, withHome } from "./environment.ts";
 import { HostExecutor } from "./host_executor.ts";
 import { IdleWatch } from "./idle_watch.ts";
+import { CommandResults } from "./job_command/command_results.ts";
+import { JobRequests } from "./job_command/requests.ts";
 import type { JobContext } from "./job_context.ts";
 import { type JobPhases, phasesOf } from "./job_phases.ts";
 import { endStoppedStep, type JobResources, registryAccess, runPhase } from "./job_resources.ts";
@@ -61,6 +63,8 @@ export class JobRun implements Job {
 	/** Why the job was stopped, once steps run after the stop. */
 	#stopped: StopReason | null = null;
 	#used: Usage | null = null;
+	/** What it has left through the `windlass` command. */
+	readonly #left = new CommandResults();
 	#discovered: DiscoveryResult | null = null;
 	#refs: ListedRef[] | null = null;
 	/** Whether nothing of the job runs any more. */
@@ -98,7 +102,7 @@ export class JobRun implements Job {
 			steps: new JobSteps(phases.names, spool, now),
 			processes,
 			stop: new JobStop(processes, context.killGraceMs, () => job.executor),
-			executor: new HostExecutor(context.folder, workspace, processes, context.starter),
+			executor: new HostExecutor(context.folder, workspace, context.commands, processes, context.starter),
 		};
 		return new JobRun(job, phases);
 	}
@@ -153,7 +157,8 @@ export class JobRun implements Job {
 		const { state, exitCode: exit_code, reason: unmasked } = withLogError(outcome, spool.error);
 		const reason = unmasked && { ...unmasked, text: plainText(masker.text(unmasked.text)) };
 		const outputs = Object.fromEntries(Object.entries(results.outputs).map(([name, value]) => [name, masker.text(value)]));
-		return { state, exit_code, reason, ...results, outputs, usage: this.#used, discovery: this.#discovered, refs: this.#refs };
+		const { annotations } = this.#left;
+		return { state, exit_code, reason, ...results, outputs, annotations, usage: this.#used, discovery: this.#discovered, refs: this.#refs };
 	}
 
 	/** Stops the job after this time. */
@@ -200,6 +205,10 @@ export class JobRun implements Job {
 		if (this.#phases.container !== null) await this.#openContainer(this.#phases.container);
 		const sequence = this.#sequence(commit);
 		this.#hasBegun = true;
+		const requests = new JobRequests(attemptPaths(this.#job.context.folder).files, async (request) => {
+			const { answerRequest } = await import("./job_command/commands.ts");
+			return answerRequest(this.#job, this.#left, request);
+		});
 		this.#idle.start();
 		this.#usage.start();
 		try {
@@ -208,6 +217,7 @@ export class JobRun implements Job {
 			return await this.#cleanUp(sequence, outcome);
 		} finally {
 			this.#idle.stop();
+			await requests.close();
 			// The control group may serve another job soon.
 			this.#used = this.#usage.stop();
 		}
@@ -316,6 +326,7 @@ export class JobRun implements Job {
 				assignment,
 				container,
 				folder,
+				commands: context.commands,
 				workspace,
 				processes,
 				label,
@@ -331,7 +342,8 @@ export class JobRun implements Job {
 	async #collect(outcome: Outcome): Promise<{ outcome: Outcome; results: Results }> {
 		const { context, workspace, spool, masker, steps, stop, executor } = this.#job;
 		const { assignment, client, token, folder } = context;
-		if (!leavesResults(assignment, attemptPaths(folder))) return { outcome, results: NO_RESULTS };
+		const saved = [...this.#left.artifacts.values()];
+		if (!leavesResults(assignment, attemptPaths(folder))) return { outcome, results: { ...NO_RESULTS, artifacts: saved } };
 		const position = this.#phases.results;
 		const { collectResults } = await import("../results/results.ts");
 		const { error, results } = await collectResults({
@@ -348,7 +360,10 @@ export class JobRun implements Job {
 		});
 		if (stop.reason) return { outcome: endStoppedStep(this.#job, position), results: NO_RESULTS };
 		if (position !== null) steps.end(position, error ? "failed" : "succeeded", null);
-		return { outcome: error && outcome.state === "succeeded" ? error : outcome, results };
+		// A file that the pipeline saves, too, is the one that was there at the end.
+		const paths = new Set(results.artifacts.map((file) => file.path));
+		const artifacts = [...results.artifacts, ...saved.filter((file) => !paths.has(file.path))];
+		return { outcome: error && outcome.state === "succeeded" ? error : outcome, results: { ...results, artifacts } };
 	}
 
 	/** The outcome of an error that is not a step's. */

@@ -58,6 +58,8 @@ export interface ExecutorPaths {
 	summary: string;
 	variables: string;
 	path: string;
+	/** The folder of the `windlass` command. */
+	commands: string;
 	/** For temporary files. The agent deletes it after the job. */
 	temporary: string;
 	/** The home folder of a user who has none that is writable. */

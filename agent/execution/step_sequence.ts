@@ -125,7 +125,7 @@ export class StepSequence {
 		const { runner, files, environment, output } = this.#surroundings;
 		const { spool, masker } = this.#job;
 		const variables = { ...environment, ...files.variables };
-		const { path } = files;
+		const path = [...files.path, this.#job.executor.paths.commands];
 		if (isAlone)
 			return runner.run(position, step, { environment: variables, path, isAlone, output, writeLine: (text) => spool.writeLine(text) });
 		const own = { ...variables, ...files.makeOwn(position) };

@@ -31,12 +31,23 @@ export class Masker {
 	constructor(secrets: Iterable<string>, extent: "parts" | "wholes" = "parts") {
 		const all = [...secrets];
 		this.#wholes = extent === "wholes" ? null : new Masker(all, "wholes");
+		this.#addForms(all, extent);
+	}
+
+	/** Hides another secret from now on, in this stream and in its branches. */
+	add(secret: string): void {
+		this.#addForms([secret], this.#wholes === null ? "wholes" : "parts");
+		this.#wholes?.add(secret);
+	}
+
+	#addForms(secrets: readonly string[], extent: "parts" | "wholes"): void {
 		const needles = new Map<string, Buffer>();
-		for (const secret of all) for (const form of formsOf(secret, extent)) needles.set(form.toString("latin1"), form);
-		for (const needle of [...needles.values()].sort(Buffer.compare)) {
+		for (const secret of secrets) for (const form of formsOf(secret, extent)) needles.set(form.toString("latin1"), form);
+		for (const needle of needles.values()) {
 			const key = needle.readUInt32LE(0);
 			const alike = this.#needles.get(key) ?? { sorted: [], longest: 0 };
-			alike.sorted.push(needle);
+			if (!alike.sorted.some((one) => one.equals(needle))) alike.sorted.push(needle);
+			alike.sorted.sort(Buffer.compare);
 			alike.longest = Math.max(alike.longest, needle.byteLength);
 			this.#needles.set(key, alike);
 			for (let length = 1; length < WINDOW; length += 1) this.#beginnings.add(needle.toString("latin1", 0, length));

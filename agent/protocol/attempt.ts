@@ -306,6 +306,7 @@ function failedResult(text: string): JobResult {
 		tests: null,
 		coverage: null,
 		usage: null,
+		annotations: [],
 		discovery: null,
 		refs: null,
 	};

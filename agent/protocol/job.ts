@@ -1,3 +1,4 @@
+import type { Annotation } from "../../schema/wire/annotations.ts";
 import type { DiscoveryResult } from "../../schema/wire/discovery.ts";
 import type { Assignment, FinishBody, Intervals } from "../../schema/wire/protocol.ts";
 import type { ListedRef } from "../../schema/wire/refs.ts";
@@ -21,6 +22,8 @@ export interface JobResult {
 	coverage: CoverageTotals | null;
 	/** What the steps used; null for a short job, and for one in a container. */
 	usage: Usage | null;
+	/** What the job says about its source. */
+	annotations: Annotation[];
 	/** The result of a discovery job. */
 	discovery: DiscoveryResult | null;
 	/** The refs of the source, if the job lists them. */

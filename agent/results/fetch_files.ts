@@ -15,6 +15,8 @@ import { BadTransfer, TransferFailed, untilWhole } from "./transfer.ts";
 interface Fetching {
 	client: FileCoordinator;
 	attempt: { id: string; token: string };
+	/** What a step asks for; without it, what the pipeline says. */
+	asked?: { job: string; paths: readonly string[]; into: string | null };
 	workspace: string;
 	signal: AbortSignal;
 	/** Writes a line to the job's log. */
@@ -33,7 +35,7 @@ const MIN_BYTES_PER_MS = 256;
  */
 export async function fetchFiles(fetching: Fetching): Promise<DownloadList["items"]> {
 	const { client, attempt, signal } = fetching;
-	const path = `/api/v1/attempts/${attempt.id}/downloads`;
+	const path = `/api/v1/attempts/${attempt.id}/downloads${queryOf(fetching.asked)}`;
 	let items: DownloadList["items"];
 	try {
 		({ items } = await untilAnswered(() => client.fetch(downloadList, { method: "GET", path, token: attempt.token, signal }), signal));
@@ -48,6 +50,12 @@ export async function fetchFiles(fetching: Fetching): Promise<DownloadList["item
 		await workspace.close();
 	}
 	return items;
+}
+
+function queryOf(asked: Fetching["asked"]): string {
+	if (!asked) return "";
+	const { job, paths, into } = asked;
+	return `?${new URLSearchParams({ job, paths: paths.join("\n"), ...(into === null ? {} : { into }) })}`;
 }
 
 async function fetchFile(fetching: Fetching, workspace: ConfinedFolder, item: DownloadList["items"][number]): Promise<void> {

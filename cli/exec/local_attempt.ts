@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import path from "node:path";
 import { makeAttemptFolders } from "../../agent/execution/attempt_folders.ts";
 import { inheritedEnvironment, inheritedInContainers } from "../../agent/execution/environment.ts";
+import { writeJobCommand } from "../../agent/execution/job_command/job_command.ts";
 import { JobRun } from "../../agent/execution/job_run.ts";
 import { SpoolBudget } from "../../agent/log/spool_budget.ts";
 import type { AgentInfo } from "../../agent/machine/agent_info.ts";
@@ -48,10 +49,12 @@ export async function runAttempt(
 	const assignment = assignmentOf(host, settled);
 	const folder = path.join(host.folder, assignment.attempt_id);
 	makeAttemptFolders(folder, assignment);
+	writeJobCommand(path.join(host.folder, "bin"));
 	const cgroup = host.cgroups?.create(assignment.attempt_id) ?? null;
 	const run = await JobRun.prepare({
 		assignment,
 		folder,
+		commands: path.join(host.folder, "bin"),
 		environment: inheritedEnvironment(process.env, []),
 		containerEnvironment: inheritedInContainers(process.env, []),
 		checkoutEnvironment: inheritedEnvironment(process.env, []),

@@ -74,6 +74,14 @@ export class LocalCoordinator implements FileCoordinator {
 	async #answer({ method, path: address, json, bytes }: Call): Promise<unknown> {
 		if (method === "PUT") return this.#put(address, bytes);
 		if (address.endsWith("/artifacts")) return this.#startUploads((json as { files: { path: string; size: number }[] }).files);
+		if (address.endsWith("/pipeline") || address.includes("/downloads?"))
+			throw new ApiError(
+				"conflict",
+				"windlass exec runs the jobs of the pipeline only: it adds none, and fetches the files that `fetch` names.",
+				{
+					suggestions: ["Run the pipeline on a coordinator: windlass run."],
+				},
+			);
 		if (address.endsWith("/downloads")) return { items: this.#needed() } satisfies DownloadList;
 		throw new Error(`a local job makes no call ${method} ${address}`);
 	}

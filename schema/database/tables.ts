@@ -205,6 +205,8 @@ export const attempts = sqliteTable(
 		coverage: text("coverage"),
 		/** JSON of what its steps used; null for a short attempt. */
 		usage: text("usage"),
+		/** JSON (wire/annotations.ts); null: none. */
+		annotations: text("annotations"),
 	},
 	(table) => [
 		index("attempts_of_run").on(table.run_id),

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { annotations } from "./annotations.ts";
 import { checkoutOptions, chosenCheckout } from "./checkout.ts";
 import { discoveryResult, discoveryWork } from "./discovery.ts";
 import { labels } from "./labels.ts";
@@ -208,6 +209,8 @@ export const finish = z.strictObject({
 	coverage: coverageTotals.nullable().default(null),
 	/** What the steps used. */
 	usage: usage.nullable().default(null),
+	/** What the job says about its source. */
+	annotations: annotations.default([]),
 	/** The result of a discovery job. */
 	discovery: discoveryResult.nullable().default(null),
 	/** The refs of the source, if the job listed them. */

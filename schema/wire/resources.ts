@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { RUN_TRUST } from "./agents.ts";
+import { annotations } from "./annotations.ts";
 import { capabilities, resolvedRequirements } from "./requirements.ts";
 import { attemptState, jobState, reason, runState, stepState } from "./states.ts";
 import { usage } from "./usage.ts";
@@ -79,6 +80,8 @@ const attempt = z.object({
 	coverage: coverageTotals.nullable(),
 	/** What its steps used; null for a short attempt, and for one in a container. */
 	usage: usage.nullable(),
+	/** What the job says about its source. */
+	annotations: annotations,
 });
 export type Attempt = z.infer<typeof attempt>;
 

@@ -145,6 +145,22 @@ describe("a job in a container", () => {
 		expect(docker.leftovers()).toEqual([]);
 	});
 
+	test("has the windlass command, also as another user, without Node", async () => {
+		const { job, log } = await inContainer({
+			container: { image: "test/busybox:1", user: "1000:1000" },
+			outputs: ["o"],
+			steps: [
+				"windlass mask not-to-be-seen; echo not-to-be-seen; windlass annotate --level warning --file a.c --line 2 'look here'",
+				"windlass output 'o=a b'; windlass env A=1; echo x > saved.txt; windlass artifact upload saved.txt; windlass nope || echo code $?",
+				'echo "A is $A"; echo "jobs: { more: { steps: [echo more] } }" | windlass pipeline upload -',
+			],
+		});
+		expect([job.state, job.outputs]).toEqual(["succeeded", { o: "a b" }]);
+		expect(job.attempts[0]?.annotations).toMatchObject([{ level: "warning", file: "a.c", line: 2, text: "look here" }]);
+		expect(log).not.toContain("\nnot-to-be-seen\n");
+		for (const text of ["***\n", "saved saved.txt", "code 2\n", "A is 1\n", "added 1 job: more\n"]) expect(log).toContain(text);
+	});
+
 	test("runs the steps of `finally` in its container after a cancel", async () => {
 		const run = await submit({
 			container: "test/busybox:1",

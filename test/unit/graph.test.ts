@@ -326,7 +326,7 @@ describe("reruns", () => {
 		const lease = stage.leases.get(stage.queue.job(again, "b").id) as LeaseClaims;
 		expect(startAttempt(stage.queue.core, lease).definition.env).toEqual({ V: "1" });
 		expect(startAttempt(stage.queue.core, lease).run).toMatchObject({ commit_sha: "c".repeat(40), rerun_of: first });
-		expect(downloadableJobs(stage.queue.core, lease)).toEqual([
+		expect(downloadableJobs(stage.queue.core, lease, null)).toEqual([
 			{ name: "a", state: "succeeded", attemptId: a.result_attempt, paths: [], into: null },
 		]);
 		stage.finish(again, "b");
@@ -346,9 +346,11 @@ test("files of a job that is not over, which an earlier version accepted, are re
 	stage.finish(run, "b (1)");
 	stage.start();
 	const lease = stage.leases.get(stage.queue.job(run, "d").id) as LeaseClaims;
-	expect(() => downloadableJobs(stage.queue.core, lease)).toThrow("The files of job b (2) cannot be fetched: the job has not ended yet.");
+	expect(() => downloadableJobs(stage.queue.core, lease, null)).toThrow(
+		"The files of job b (2) cannot be fetched: the job has not ended yet.",
+	);
 	stage.finish(run, "b (2)");
-	expect(downloadableJobs(stage.queue.core, lease).map(({ name }) => name)).toEqual(["b (1)", "b (2)"]);
+	expect(downloadableJobs(stage.queue.core, lease, null).map(({ name }) => name)).toEqual(["b (1)", "b (2)"]);
 });
 
 describe("agents", () => {

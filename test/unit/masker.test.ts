@@ -16,6 +16,17 @@ function streamed(masker: Masker, text: string, lengths: readonly number[]): str
 	return Buffer.concat(shown).toString();
 }
 
+test("a secret that is added later is hidden from then on, in the streams that there are, too", () => {
+	const masker = new Masker(["a-secret-of-before"]);
+	const branch = masker.branch();
+	expect(streamed(branch, "made-by-the-job a-secret-of-before\n", [3])).toBe(`made-by-the-job ${MASK}\n`);
+	masker.add("made-by-the-job");
+	masker.add("made-by-the-job");
+	const base64 = Buffer.from("made-by-the-job").toString("base64");
+	expect(streamed(branch, `made-by-the-job ${base64} a-secret-of-before\n`, [3])).toBe(`${MASK} ${MASK} ${MASK}\n`);
+	expect(masker.text("made-by-the-job")).toBe(MASK);
+});
+
 describe("a secret", () => {
 	const secret = "p4ss:w/rd+of \"mine\" & 'yours' ü";
 	const masker = new Masker([secret]);

@@ -1,19 +1,21 @@
 import * as z from "zod";
 import type { ArtifactRow } from "../../schema/database/tables.ts";
-import { pathMatcher } from "../../schema/pipeline/syntax/patterns.ts";
+import { pathMatcher, pathPatternError } from "../../schema/pipeline/syntax/patterns.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { LEASE_TOKEN_MS } from "../../schema/wire/limits.ts";
+import { isInnerPath } from "../../schema/wire/paths.ts";
 import type { DownloadList } from "../../schema/wire/protocol.ts";
 import * as protocol from "../../schema/wire/protocol.ts";
 import { readArtifact } from "../artifacts/service.ts";
 import { json } from "../http/answers.ts";
-import { type AnonymousContext, type RequestContext, route } from "../http/route.ts";
+import { invalidParameter, text, type ValuesOf } from "../http/parameters.ts";
+import { type AnonymousContext, type Queried, type RequestContext, route } from "../http/route.ts";
 import { leaseClaims } from "../identity/lease_token.ts";
 import { verifyForLease } from "../identity/signed_for_lease.ts";
 import { sign } from "../identity/signing.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { unwrap } from "../platform/result.ts";
-import type { DownloadableJob } from "../queue/core/leases/attempts.ts";
+import type { AskedFiles, DownloadableJob } from "../queue/core/leases/attempts.ts";
 import { listArtifacts } from "../record/runs.ts";
 import { leaseOf } from "./service.ts";
 
@@ -25,10 +27,10 @@ const fileClaims = leaseClaims.extend({ key: z.string(), size: z.number(), part_
  * GET …/downloads: the files to fetch, where to put each, and an address that is its own
  * credential.
  */
-async function list(context: RequestContext<"lease">): Promise<Response> {
-	const { environment } = context;
+async function list(context: RequestContext<"lease"> & Queried<typeof ASKED>): Promise<Response> {
+	const { environment, query } = context;
 	const lease = leaseOf(context);
-	const neededJobs = unwrap(await dispatcherOf(environment, lease.team).downloadsFor(lease));
+	const neededJobs = unwrap(await dispatcherOf(environment, lease.team).downloadsFor(lease, askedIn(query)));
 	const found = new Map<string, DownloadList["items"][number]>();
 	for (const job of neededJobs) {
 		const rows = job.attemptId === null ? [] : await listArtifacts(environment, lease.team, job.attemptId);
@@ -43,6 +45,25 @@ async function list(context: RequestContext<"lease">): Promise<Response> {
 		}
 	}
 	return json({ items: [...found.values()] } satisfies DownloadList);
+}
+
+/** What a step asks for instead of what the pipeline says. */
+const ASKED = {
+	job: text("the key of a job that this one needs, instead of the `fetch` of the pipeline"),
+	paths: text("patterns, one on each line; default: all files"),
+	into: text("the folder for the files; default: the workspace"),
+};
+
+function askedIn({ job, paths, into }: ValuesOf<typeof ASKED>): AskedFiles | null {
+	if (job === null) return null;
+	const patterns = (paths ?? "").split("\n").filter((line) => line !== "");
+	for (const pattern of patterns) {
+		const error = pathPatternError(pattern);
+		if (error) throw invalidParameter("paths", error.message, error.suggestion ?? "Write a pattern such as dist/**.");
+	}
+	if (into !== null && !isInnerPath(into))
+		throw invalidParameter("into", "The folder is not in the workspace.", "Write a relative path without `..`.");
+	return { key: job, paths: patterns, into };
 }
 
 function fetchedFiles(job: DownloadableJob, rows: readonly ArtifactRow[]): ArtifactRow[] {
@@ -96,6 +117,7 @@ export const downloadRoutes = [
 		method: "GET",
 		path: "/api/v1/attempts/:id/downloads",
 		allow: ["lease"],
+		query: ASKED,
 		description: { summary: "The files that the job fetches from other jobs", answers: { 200: protocol.downloadList } },
 		handle: list,
 	}),

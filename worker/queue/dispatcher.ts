@@ -50,6 +50,7 @@ import type { Pause } from "./core/hints.ts";
 import { scheduleHousekeeping } from "./core/housekeeping.ts";
 import { type ArchivedLogNote, logArchived } from "./core/leases/archived_logs.ts";
 import {
+	type AskedFiles,
 	type CheckedResult,
 	type DownloadableJob,
 	discoveryOfAttempt,
@@ -537,8 +538,8 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 		return this.#command((core) => findRun(core, liveAttemptOf(core, lease).run_id)?.source_upload ?? null);
 	}
 
-	async downloadsFor(lease: LeaseClaims): Promise<Result<DownloadableJob[]>> {
-		return this.#command((core) => downloadableJobs(core, lease));
+	async downloadsFor(lease: LeaseClaims, asked: AskedFiles | null): Promise<Result<DownloadableJob[]>> {
+		return this.#command((core) => downloadableJobs(core, lease, asked));
 	}
 
 	async finish(

@@ -37,6 +37,8 @@ export interface ContainerContext {
 	container: Container;
 	/** The folder of the attempt. */
 	folder: string;
+	/** The folder of the `windlass` command. */
+	commands: string;
 	workspace: string;
 	processes: AttemptProcesses;
 	/** The label of all containers and networks of this agent. */
@@ -154,7 +156,7 @@ export class ContainerExecutor implements StepExecutor {
 	}
 
 	async #startContainer(): Promise<void> {
-		const { assignment, container, workspace, folder, limits, signal } = this.#context;
+		const { assignment, container, workspace, folder, commands, limits, signal } = this.#context;
 		const args = [
 			"run",
 			"--detach",
@@ -163,7 +165,7 @@ export class ContainerExecutor implements StepExecutor {
 			"--name",
 			this.#name,
 			...containerOptions(assignment, container, this.#services.network),
-			...mountOptions(folder, workspace, this.paths),
+			...mountOptions(folder, workspace, commands, this.paths),
 			"--entrypoint",
 			"sh",
 			container.image,

@@ -30,6 +30,7 @@ export function containerPaths({ workdir }: Container): ExecutorPaths {
 		summary: `${OWN_FOLDER}/files/summary`,
 		variables: `${OWN_FOLDER}/files/env`,
 		path: `${OWN_FOLDER}/files/path`,
+		commands: `${OWN_FOLDER}/bin`,
 		temporary: `${OWN_FOLDER}/tmp`,
 		home: `${OWN_FOLDER}/home`,
 		credentials: `${OWN_FOLDER}/credentials`,
@@ -57,13 +58,18 @@ export function containerOptions(assignment: Pick<Assignment, "source">, contain
 	];
 }
 
-/** The options that mount the job's files. @param folder the folder of the attempt */
-export function mountOptions(folder: string, workspace: string, paths: ExecutorPaths): string[] {
+/**
+ * The options that mount the job's files.
+ * @param folder the folder of the attempt
+ * @param commands the folder of the `windlass` command
+ */
+export function mountOptions(folder: string, workspace: string, commands: string, paths: ExecutorPaths): string[] {
 	const { steps, files, temporary, home, credentials } = attemptPaths(folder);
 	const mounts = [
 		`${workspace}:${paths.workspace}`,
 		`${steps}:${OWN_FOLDER}/steps:ro`,
 		`${files}:${OWN_FOLDER}/files`,
+		`${commands}:${paths.commands}:ro`,
 		`${temporary}:${paths.temporary}`,
 		`${home}:${paths.home}`,
 		...(existsSync(credentials) ? [`${credentials}:${paths.credentials}`] : []),

@@ -5,6 +5,7 @@ import { isTerminal } from "../../../schema/wire/states.ts";
 import { awaitsApproval, JobApproval } from "../../approvals/pages/approval.tsx";
 import { Part } from "../../ui/parts.ts";
 import { CancelButton, Mark, Meter, Took } from "../../ui/words.tsx";
+import { Annotations } from "./annotations.tsx";
 
 /** The views of a job, in their order. */
 export const JOB_TABS = ["log", "tests", "waits", "attempts", "resources", "artifacts", "summary", "details"] as const;
@@ -54,6 +55,7 @@ export function JobPage(props: JobPageProps) {
 					</a>
 				))}
 			</Part>
+			{tab === "log" && <Annotations jobs={[job]} />}
 			{children}
 		</section>
 	);

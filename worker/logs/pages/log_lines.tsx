@@ -2,22 +2,20 @@ import { render } from "preact-render-to-string";
 import "../../ui/bidi.ts";
 import { timeOf, withoutStamp } from "../../../schema/text/time_stamp.ts";
 import { parseAnsi } from "../../ui/ansi.ts";
-
-/** A line that begins or ends a group, as for GitHub Actions: `::group::Install`. */
-const GROUP = /^(?:::|##\[)(end)?group(?:::|\])(.*)$/;
+import { groupMark } from "./log_group.ts";
 
 /** A line of a log: its number as a link, its time, and its text in colors. */
 function LogLine({ line, number, isPartial = false }: { line: string; number: number; isPartial?: boolean }) {
 	const stamp = timeOf(line);
 	const text = withoutStamp(line);
-	const group = GROUP.exec(text);
-	const kinds = [isPartial && "partial", group && (group[1] === "end" ? "endgroup" : "group")].filter(Boolean).join(" ");
+	const group = isPartial ? null : groupMark(text);
+	const kinds = [isPartial && "partial", group && (group.kind === "ends" ? "endgroup" : "group")].filter(Boolean).join(" ");
 	return (
 		<li id={`L${number}`} class={kinds || undefined}>
 			<a href={`#L${number}`}>{number}</a>
 			<time dateTime={stamp}>{stamp.slice(11, 19)}</time>
 			<span>
-				{parseAnsi(group ? (group[2] ?? "") : text).map(({ text, classes }, index) =>
+				{parseAnsi(group ? group.label : text).map(({ text, classes }, index) =>
 					classes.length === 0 ? (
 						text
 					) : (

@@ -302,6 +302,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
 		"DROP INDEX offers_of_agent",
 	],
 	["ALTER TABLE attempts ADD COLUMN usage TEXT"],
+	["ALTER TABLE attempts ADD COLUMN annotations TEXT"],
 ];
 
 /**

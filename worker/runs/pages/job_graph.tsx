@@ -23,6 +23,8 @@ interface Box {
 	state: JobState;
 	jobs: Job[];
 	needs: string[];
+	/** The key of the job that has added it; null for a job of the file. */
+	addedBy: string | null;
 }
 
 interface Place extends Box {
@@ -30,8 +32,9 @@ interface Place extends Box {
 	y: number;
 }
 
-export function JobGraph({ jobs }: { jobs: Job[] }) {
-	const boxes = fold(jobs);
+/** @param addedBy for a job that another one has added: the key of that one */
+export function JobGraph({ jobs, addedBy }: { jobs: Job[]; addedBy: ReadonlyMap<string, string> }) {
+	const boxes = fold(jobs, addedBy);
 	if (boxes.length > MAX_DRAWN)
 		return <p class="soft">{`The run has ${boxes.length} jobs. Graphs of more than ${MAX_DRAWN} jobs are not shown.`}</p>;
 	const places = layOut(boxes);
@@ -79,6 +82,7 @@ function Levels({ places }: { places: readonly Place[] }) {
 							<span class="grow cut">{place.name}</span>
 							{place.jobs.length > 1 && <span class="soft">{matrixText(place.jobs)}</span>}
 							{place.needs.length > 0 && <span class="soft small cut">{`needs ${place.needs.join(", ")}`}</span>}
+							{place.addedBy !== null && <span class="soft small cut">{`added by ${place.addedBy}`}</span>}
 						</a>
 					))}
 				</li>
@@ -102,7 +106,7 @@ const SHOWN_FIRST: readonly JobState[] = [
 	"skipped",
 ];
 
-function fold(jobs: readonly Job[]): Box[] {
+function fold(jobs: readonly Job[], addedBy: ReadonlyMap<string, string>): Box[] {
 	const boxes = new Map<string, Job[]>();
 	for (const job of jobs) boxes.set(job.key, [...(boxes.get(job.key) ?? []), job]);
 	return [...boxes].map(([base, members]) => ({
@@ -111,6 +115,7 @@ function fold(jobs: readonly Job[]): Box[] {
 		state: SHOWN_FIRST.find((state) => members.some((job) => job.state === state)) ?? "blocked",
 		jobs: members,
 		needs: members[0]?.needs ?? [],
+		addedBy: addedBy.get(base) ?? null,
 	}));
 }
 
@@ -126,15 +131,17 @@ function targetOf({ jobs }: Box): string {
 }
 
 function Node(place: Place) {
-	const { name, state, jobs, x, y } = place;
+	const { name, state, jobs, addedBy, x, y } = place;
 	const label = name.length > 20 ? `${name.slice(0, 19)}…` : name;
 	const done = jobs.filter((job) => job.finished_at !== null).length;
 	const isFolded = jobs.length > 1;
 	const { mark, tone, word } = shownState(state);
 	const isAllowed = tone === "bad" && jobs.every((job) => job.allow_failure);
 	return (
-		<a href={targetOf(place)} class={`node ${isAllowed ? "wait" : tone} ${state}`}>
-			<title>{isFolded ? `${name}: ${matrixText(jobs)}` : `${name}: ${word}`}</title>
+		<a href={targetOf(place)} class={`node ${isAllowed ? "wait" : tone} ${state}${addedBy === null ? "" : " added"}`}>
+			<title>
+				{[isFolded ? `${name}: ${matrixText(jobs)}` : `${name}: ${word}`, addedBy && `added by ${addedBy}`].filter(Boolean).join(", ")}
+			</title>
 			{isFolded && <rect x={x + 4} y={y + 4} width={WIDTH} height={HEIGHT} rx="8" />}
 			<rect x={x} y={y} width={WIDTH} height={HEIGHT} rx="8" />
 			<text class="mark" x={x + 12} y={y + HEIGHT / 2 + 5}>

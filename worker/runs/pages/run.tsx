@@ -116,7 +116,7 @@ async function viewOf(shown: Shown): Promise<{ children: ComponentChildren; isMo
 	const { tab, failed_from: from, with: other } = valuesOf(VIEW, url.searchParams);
 	switch (tab) {
 		case "graph":
-			return { children: <JobGraph jobs={run.jobs} /> };
+			return { children: <JobGraph jobs={run.jobs} addedBy={await addedJobs(environment, record.run)} /> };
 		case "timeline":
 			return { children: <RunTimeline run={run} moves={await movesOf(environment, record.run)} /> };
 		case "tests": {
@@ -183,6 +183,13 @@ function presentFiles(run: Run, { jobs: reusedAttempts }: RunRecord, artifacts: 
 		const job = jobOf.get(row.job_id) ?? jobOf.get(reusedBy.get(row.attempt_id) ?? "");
 		return job ? [{ job, artifact: present(job.id, row) }] : [];
 	});
+}
+
+/** The jobs that other jobs have added, with the keys of those. */
+async function addedJobs(environment: Environment, run: RunRow): Promise<Map<string, string>> {
+	const definition = await findDefinition(environment, run.team, run);
+	const jobs = definition === null ? [] : readDefinition(definition).jobs;
+	return new Map(jobs.flatMap(({ key, added_by }) => (added_by === null ? [] : [[key, added_by.key]])));
 }
 
 /** The summaries of the jobs of a run, at most the first few. */

@@ -3,6 +3,7 @@ import type { Job, Run, RunSummary } from "../../../schema/wire/resources.ts";
 import { isTerminal } from "../../../schema/wire/states.ts";
 import { awaitsApproval, JobApproval, RunApproval } from "../../approvals/pages/approval.tsx";
 import { FailureView } from "../../failures/pages/failure_view.tsx";
+import { Annotations } from "../../jobs/pages/annotations.tsx";
 import type { RunWait } from "../../queue/core/runs/explain.ts";
 import { Part } from "../../ui/parts.ts";
 import { counted } from "../../ui/words.tsx";
@@ -42,6 +43,7 @@ export function RunOverview({ run, failure, wait, summaries, artifacts, discover
 			{failure && <FailureView failure={failure} />}
 			{run.kind !== "pipeline" && <DiscoveredRuns run={run} discovered={discovered} />}
 			{!isTerminal(run.state) && run.jobs.length > 1 && <Progress jobs={run.jobs} />}
+			<Annotations jobs={run.jobs} hasLinks />
 			{summaries.map(({ job, html }) => (
 				<article key={job.id} class="card summary">
 					<h2>{job.name}</h2>

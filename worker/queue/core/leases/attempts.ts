@@ -27,7 +27,7 @@ import {
 import { agentName, limitTime } from "../runs/begin.ts";
 import { definitionOf, pipelineOf } from "../runs/definitions.ts";
 import { endAttempt, endOrRetry, endOrSnooze } from "../runs/endings.ts";
-import { settledJob } from "../runs/readiness.ts";
+import { ancestorsOf, settledJob } from "../runs/readiness.ts";
 import { STOP_ATTEMPT } from "../runs/transitions.ts";
 import { named } from "../sql.ts";
 import { claim } from "./claims.ts";
@@ -131,17 +131,26 @@ export interface DownloadableJob {
 	into: string | null;
 }
 
+/** The files that a step asks for: of one job, by patterns. */
+export interface AskedFiles {
+	key: string;
+	paths: string[];
+	into: string | null;
+}
+
 /**
- * The jobs from which the job of this live attempt fetches files.
+ * The jobs from which the job of this live attempt fetches files: those of the pipeline, or the one
+ * that a step asks for, which the job must need.
  * @throws ApiError `conflict` if one of them has not ended, because its files are incomplete;
  * errors of `liveAttempt`
  */
-export function downloadableJobs(core: Core, lease: LeaseClaims): DownloadableJob[] {
+export function downloadableJobs(core: Core, lease: LeaseClaims, asked: AskedFiles | null): DownloadableJob[] {
 	const attempt = liveAttemptOf(core, lease);
 	const job = jobOf(core, attempt);
 	const pipeline = pipelineOf(core, findRun(core, attempt.run_id) as RunRow);
 	const rows = core.sql.all<JobRow>("SELECT * FROM jobs WHERE run_id = ? ORDER BY position", attempt.run_id);
-	return definitionOf(core, job).artifacts.fetch.flatMap((fetched) =>
+	const fetches = asked === null ? definitionOf(core, job).artifacts.fetch : [fetchOf(core, job, asked)];
+	return fetches.flatMap((fetched) =>
 		jobsMeant(pipeline.jobs, fetched).map((meant) => {
 			const { name, state, result_attempt: attemptId } = rows[pipeline.jobs.indexOf(meant)] as JobRow;
 			if (!isTerminal(state))
@@ -151,6 +160,16 @@ export function downloadableJobs(core: Core, lease: LeaseClaims): DownloadableJo
 			return { name, state, attemptId, paths: fetched.paths, into: fetched.into };
 		}),
 	);
+}
+
+/** @throws ApiError `conflict` for a job that this one does not need */
+function fetchOf(core: Core, job: JobRow, { key, paths, into }: AskedFiles) {
+	const needed = new Set(ancestorsOf(core, job.id).map((ancestor) => ancestor.key));
+	if (needed.has(key)) return { key, matrix: null, paths, into };
+	throw new ApiError("conflict", `This job does not need a job ${key}: its files may be incomplete.`, {
+		details: { job: key, needed: [...needed] },
+		suggestions: [needed.size > 0 ? `It needs ${[...needed].join(", ")}.` : "Add it to the `needs` of this job."],
+	});
 }
 
 /**
@@ -320,6 +339,7 @@ export function acceptResult(
 			tests: finish.tests && JSON.stringify(finish.tests),
 			coverage: finish.coverage && JSON.stringify(finish.coverage),
 			usage: finish.usage && JSON.stringify(finish.usage),
+			annotations: finish.annotations.length === 0 ? null : JSON.stringify(finish.annotations),
 		},
 	);
 	indexTests(core, attempt, artifacts);

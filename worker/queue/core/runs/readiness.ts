@@ -85,13 +85,13 @@ function outputsOf(core: Core, jobId: string): Record<string, string> | null {
 }
 
 /** All jobs that a job needs, directly or indirectly, in the order of the pipeline. */
-export function ancestorsOf(core: Core, jobId: string): Pick<JobRow, "name" | "state" | "reason_code" | "allow_failure">[] {
+export function ancestorsOf(core: Core, jobId: string): Pick<JobRow, "key" | "name" | "state" | "reason_code" | "allow_failure">[] {
 	return core.sql.all(
 		`WITH RECURSIVE ancestors(id) AS (
 			SELECT needs_id FROM needs WHERE job_id = ?
 			UNION SELECT n.needs_id FROM ancestors AS a JOIN needs AS n ON n.job_id = a.id
 		)
-		SELECT j.name, j.state, j.reason_code, j.allow_failure FROM ancestors AS a JOIN jobs AS j ON j.id = a.id ORDER BY j.position`,
+		SELECT j.key, j.name, j.state, j.reason_code, j.allow_failure FROM ancestors AS a JOIN jobs AS j ON j.id = a.id ORDER BY j.position`,
 		jobId,
 	);
 }
