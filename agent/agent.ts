@@ -18,6 +18,8 @@ export class Agent {
 	readonly #leftovers: Leftovers;
 	readonly #info: AgentInfo;
 	readonly #jobs: JobFolders;
+	/** Ends what waits for Docker. */
+	readonly #ended = new AbortController();
 
 	private constructor(options: AgentOptions, version: string, state: StateFolder) {
 		const [client, renewals] = [new Client(options.server, options), new Client(options.server, options)];
@@ -60,7 +62,6 @@ export class Agent {
 	async run(): Promise<void> {
 		const { healthPort } = this.#options;
 		let health: Awaited<ReturnType<typeof serveHealth>> | null = null;
-		const ended = new AbortController();
 		try {
 			if (healthPort !== null) health = await serveHealth(healthPort, () => this.#running.health);
 			const cleanUp = this.#leftovers
@@ -68,10 +69,10 @@ export class Agent {
 				.catch((error) => log("warn", `The clean-up after an earlier process failed: ${error}`));
 			this.#jobs.prepareAhead(this.#options.slots);
 			// The detection starts some forty programs: the coordinator hears of the agent before.
-			void this.#running.joined.then(() => this.#detect(cleanUp, ended.signal));
+			void this.#running.joined.then(() => this.#detect(cleanUp));
 			await this.#running.run();
 		} finally {
-			ended.abort();
+			this.#ended.abort();
 			health?.close();
 			await this.#jobs.close();
 			await Promise.all(this.#clients.map((client) => client.close()));
@@ -87,9 +88,17 @@ export class Agent {
 		this.#running.drain();
 	}
 
+	/** Looks again for tools, GPUs and Docker: somebody has installed something. */
+	async detectAgain(): Promise<void> {
+		log("info", "Looking again for tools, GPUs and Docker.");
+		await this.#info.detectAgain();
+		await this.#running.sendInfo();
+	}
+
 	/** Finds out the capabilities of this machine, and sends them to the coordinator. */
-	async #detect(cleanUp: Promise<void>, ended: AbortSignal): Promise<void> {
+	async #detect(cleanUp: Promise<void>): Promise<void> {
 		const send = () => this.#running.sendInfo();
+		const { signal: ended } = this.#ended;
 		try {
 			await this.#info.detect(cleanUp, send);
 			await this.#info.waitForDocker(() => this.#leftovers.removeContainers(), send, ended);

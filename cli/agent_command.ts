@@ -52,6 +52,7 @@ export function agentCommand(): Command {
 			setTimeout(releaseMemory, RELEASE_MEMORY_MS).unref();
 			const agent = await Agent.open(options, manifest.version);
 			for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => agent.drain());
+			process.on("SIGUSR2", () => void agent.detectAgain());
 			await agent.run();
 		});
 }

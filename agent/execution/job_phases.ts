@@ -7,20 +7,31 @@ import type { Assignment } from "../../schema/wire/protocol.ts";
 export interface JobPhases {
 	names: string[];
 	fetch: number | null;
+	/** Starts the container and the services. */
 	container: number | null;
 	/** The position of the pipeline's first step; those of `finally` follow the others. */
 	steps: number;
 	results: number | null;
 }
 
-export function phasesOf({ source, steps, finally: last, artifacts, container, reports, discovery, lists_refs }: Assignment): JobPhases {
+export function phasesOf({
+	source,
+	steps,
+	finally: last,
+	artifacts,
+	container,
+	services,
+	reports,
+	discovery,
+	lists_refs,
+}: Assignment): JobPhases {
 	const names: string[] = [];
 	const add = (name: string | null) => (name === null ? null : names.push(name) - 1);
 	const checkOutName = lists_refs ? "list the refs" : "check out";
 	add(source ? ("git" in source ? checkOutName : "unpack the source") : null);
 	add(discovery ? "read the pipeline files" : null);
 	const fetch = add(artifacts.fetch.length > 0 ? "fetch artifacts" : null);
-	const prepared = add(container ? "prepare the container" : null);
+	const prepared = add(container ? "prepare the container" : services.length > 0 ? "start the services" : null);
 	const first = names.length;
 	names.push(...[...steps, ...(last?.steps ?? [])].map((step) => step.name));
 	const results = add(reports !== null ? "collect results" : artifacts.save.length > 0 ? "save artifacts" : null);

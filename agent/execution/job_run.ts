@@ -17,6 +17,7 @@ import type { Job, JobResult, StopReason } from "../protocol/job.ts";
 import { leavesResults } from "../results/leaves_results.ts";
 import type { Results } from "../results/results.ts";
 import { attemptPaths } from "./attempt_paths.ts";
+import type { HostServices } from "./containers/host_services.ts";
 import { jobEnvironment, withHome } from "./environment.ts";
 import { HostExecutor } from "./host_executor.ts";
 import { IdleWatch } from "./idle_watch.ts";
@@ -28,6 +29,7 @@ import { endStoppedStep, type JobResources, registryAccess, runPhase } from "./j
 import type { JobSource } from "./job_source.ts";
 import { JobSteps } from "./job_steps.ts";
 import { JobStop, stoppedOutcome } from "./job_stop.ts";
+import { type ServicePlaces, serviceVariables } from "./service_variables.ts";
 import { SourceFailed } from "./source_failed.ts";
 import { StepFiles } from "./step_files.ts";
 import { StepRunner } from "./step_runner.ts";
@@ -48,6 +50,10 @@ const WITHOUT_CLEANUP: ReadonlySet<StopReason> = new Set(["lost", "agent_stopped
 export class JobRun implements Job {
 	readonly #job: JobResources;
 	readonly #phases: JobPhases;
+	/** The services beside steps that run on this machine; null if there are none. */
+	#services: HostServices | null = null;
+	/** The ports of those services. */
+	#places: ServicePlaces | null = null;
 	/** Null for a job without a source, and before it is fetched. */
 	#source: JobSource | null = null;
 	readonly #idle: IdleWatch;
@@ -148,6 +154,7 @@ export class JobRun implements Job {
 		}
 		clearTimeout(this.#timer);
 		await this.#job.stop.ended();
+		await this.#services?.remove();
 		await this.#source?.close();
 		await context.leaveCgroup();
 		this.isOver = true;
@@ -202,7 +209,7 @@ export class JobRun implements Job {
 		}
 		const commit = source ? await (await this.#openSource()).prepare(source) : null;
 		if (this.#phases.fetch !== null) await this.#fetchArtifacts(this.#phases.fetch);
-		if (this.#phases.container !== null) await this.#openContainer(this.#phases.container);
+		if (this.#phases.container !== null) await this.#openContainers(this.#phases.container);
 		const sequence = this.#sequence(commit);
 		this.#hasBegun = true;
 		const requests = new JobRequests(attemptPaths(this.#job.context.folder).files, async (request) => {
@@ -293,6 +300,7 @@ export class JobRun implements Job {
 		const inherited = assignment.container ? containerEnvironment : withHome(environment, executor.paths.home);
 		return {
 			...jobEnvironment(inherited, assignment, executor.paths, commit),
+			...serviceVariables(assignment.services, this.#places),
 			...assignment.container?.env,
 			...assignment.secrets,
 		};
@@ -314,27 +322,22 @@ export class JobRun implements Job {
 		});
 	}
 
-	async #openContainer(position: number): Promise<void> {
+	/** Starts the container of the job and its services; without a container, the services. */
+	async #openContainers(position: number): Promise<void> {
 		const { context, workspace, spool, stop, processes } = this.#job;
-		const { assignment, folder, containerLabel: label, containerLimits: limits } = context;
-		const { container } = assignment;
-		if (!container) return;
-		const names = [container.image, ...assignment.services.map(({ name, image }) => `${name} (${image})`)];
-		this.#job.executor = await runPhase(this.#job, position, `:: prepare ${names.join(", ")}`, async () => {
-			const { ContainerExecutor } = await import("./containers/container_executor.ts");
-			return ContainerExecutor.open({
-				assignment,
-				container,
-				folder,
-				commands: context.commands,
-				workspace,
-				processes,
-				label,
-				limits,
-				registries: registryAccess(this.#job),
-				spool,
-				signal: stop.signal,
-			});
+		const { assignment, folder, commands, containerLabel: label, containerLimits: limits } = context;
+		const { container, services } = assignment;
+		const names = [...(container ? [container.image] : []), ...services.map(({ name, image }) => `${name} (${image})`)];
+		const shared = { assignment, processes, label, limits, registries: registryAccess(this.#job), spool, signal: stop.signal };
+		await runPhase(this.#job, position, `:: prepare ${names.join(", ")}`, async () => {
+			if (container) {
+				const { ContainerExecutor } = await import("./containers/container_executor.ts");
+				this.#job.executor = await ContainerExecutor.open({ ...shared, container, folder, commands, workspace });
+			} else {
+				const { HostServices } = await import("./containers/host_services.ts");
+				this.#services = new HostServices(shared);
+				this.#places = await this.#services.start();
+			}
 		});
 		stop.endIfStopped();
 	}

@@ -62,6 +62,13 @@ export class AgentInfo {
 		await send();
 	}
 
+	/** Detects tools, GPUs and Docker again. Until then, what was known counts. */
+	async detectAgain(): Promise<void> {
+		const [tools, gpus, container] = await Promise.all([findTools(this.#options.probes), findGpus(), dockerVersion(PROBE_MS)]);
+		// A daemon that was not there before is for `waitForDocker`, which prepares it.
+		this.#add({ tools, gpus, ...(this.#detected.container === null ? {} : { container }) });
+	}
+
 	/**
 	 * Waits for a Docker daemon that starts later than the agent, if the docker command is installed.
 	 * The agent has to ask: the daemon may be anywhere (DOCKER_HOST, contexts).

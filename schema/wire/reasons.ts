@@ -75,6 +75,7 @@ export const REASON_CODES = {
 		log_lost: "The agent could not keep the log of the job. Check the disk of the agent's work folder.",
 		log_incomplete: "Some lines of the log are missing, and the log says where. Check the disk of the agent's work folder.",
 		container_runtime_unavailable: "Docker does not answer on the agent. Start Docker, or give the agent's user access to it.",
+		image_unsuitable: "The image of the container lacks a tool that `container.tools` asks for. Use another image, or change the range.",
 		image_unavailable: "An image cannot be pulled. Check its name, the network of the agent, and the registry credentials.",
 		credentials_unavailable:
 			"The agent has no such registry credentials, or the run comes from a fork. Add them with `--registry-credentials`; forks never get them.",

@@ -32,6 +32,9 @@ export const stepValues = z.object({
 });
 export type StepValues = z.infer<typeof stepValues>;
 
+/** A port of a service. `on_host`: the port of the agent's machine; null for any free one. */
+const servicePort = z.object({ port: z.number().int(), on_host: z.number().int().nullable() });
+
 /**
  * The work of a job. In a stored pipeline its texts may have expressions; its agent gets it without
  * any.
@@ -92,6 +95,8 @@ export function workOf<Text extends z.ZodType>(text: Text) {
 		}),
 		pull,
 		credentials,
+		/** Tools that the image must have, with ranges of versions. */
+		tools: z.record(z.string(), z.string()).default({}),
 	});
 	const service = z.object({
 		name: z.string(),
@@ -103,6 +108,7 @@ export function workOf<Text extends z.ZodType>(text: Text) {
 			.nullable(),
 		pull,
 		credentials,
+		ports: z.array(servicePort).default([]),
 	});
 	return { variables, build, step, cleanup, container, service };
 }

@@ -351,6 +351,23 @@ describe("processes that try to get away", () => {
 	});
 });
 
+test("an agent looks again for its tools when it is asked to", async () => {
+	const folder = temporaryFolder((clean) => void cleanups.push(clean));
+	const probe = path.join(folder, "made-later");
+	const agent = await ownAgent("curious", { args: ["--probes", `later=${probe}`] });
+	const tools = async () => {
+		const { items } = await coordinator.get<{ items: resources.Agent[] }>("/api/v1/agents");
+		return items.find(({ name }) => name === "curious")?.capabilities;
+	};
+	await eventually(async () => (await tools())?.looking_for.length === 0, "the first detection to end");
+	expect((await tools())?.tools.later).toBeUndefined();
+	writeFileSync(probe, "#!/bin/sh\necho version 1.2.3\n", { mode: 0o755 });
+	agent.signal("SIGUSR2");
+	await eventually(async () => (await tools())?.tools.later === "1.2.3", "the new tool to be known");
+	const { run: ended } = await run("curious", { runs_on: { labels: ["curious"], tools: { later: ">=1.2" } }, steps: ["true"] });
+	expect(ended.state).toBe("succeeded");
+});
+
 describe("a disk that is full", () => {
 	// A disk that is small enough to fill can only be mounted as root.
 	test.skipIf(process.getuid?.() !== 0)("costs the log what did not fit, says so, and delivers the result", async () => {

@@ -319,6 +319,21 @@ describe("a job in a container", () => {
 		expect(empty.job.reason).toEqual({ code: "build_failed", text: "Dockerfile does not exist." });
 	});
 
+	test("must have the tools that it asks for, in the versions that it asks for", async () => {
+		const tool = "printf '#!/bin/sh\\necho tool 3.12.1\\n' > /bin/tool; chmod +x /bin/tool";
+		const make = `mkdir context; printf 'FROM test/busybox:1\\nRUN ${tool.replaceAll("'", `'"'"'`).replaceAll("\\n", "\\\\n").replaceAll("%", "%%")}\\n' > context/Dockerfile`;
+		const built = await ended(await submit({ steps: [make, { build: { context: "context", tags: "test/tooled:1" } }] }));
+		expect([built.job.state, built.log]).toEqual(["succeeded", expect.any(String)]);
+		const withTools = async (tools: object) => (await inContainer({ container: { image: "test/tooled:1", tools }, steps: ["tool"] })).job;
+		expect((await withTools({ tool: ">=3.12" })).state).toBe("succeeded");
+		const older = await withTools({ tool: "<3" });
+		expect([older.state, older.reason]).toEqual([
+			"errored",
+			{ code: "image_unsuitable", text: "The image test/tooled:1 has tool 3.12.1, not <3." },
+		]);
+		expect((await withTools({ python: "*" })).reason?.text).toBe("The image test/tooled:1 has no python: `python3 --version` failed.");
+	});
+
 	test("fails with the exit code of its step, and without a shell that is asked for", async () => {
 		expect((await inContainer({ steps: ["exit 9"] })).job).toMatchObject({ state: "failed", exit_code: 9 });
 		const { job } = await inContainer({ steps: [{ run: "true", shell: "node" }] });
@@ -413,6 +428,54 @@ describe("services", () => {
 		env: { GREETING: "hello" },
 		health: { command: "wget -q -O- http://127.0.0.1/index.html", interval: "200ms" },
 	};
+
+	const onHost = async (job: object) => ended(await submit(job));
+	const reach = 'curl -fsS "http://$CI_SERVICE_WEB_HOST:$CI_SERVICE_WEB_PORT/index.html"';
+
+	test("of a job on the host are reached at free ports of this machine, also in `finally`", async () => {
+		const job = { services: { web: { ...web, ports: [80, 81] } }, steps: [reach, "env | grep ^CI_SERVICE_ | sort"], finally: [reach] };
+		const found = await Promise.all([onHost(job), onHost(job)]);
+		const ports = found.map(({ job: { state }, log }) => {
+			expect(state).toBe("succeeded");
+			expect(log.match(/^hello$/gm)).toHaveLength(2);
+			expect(log).toContain("\nCI_SERVICE_WEB_HOST=localhost\n");
+			const [, first] = /^CI_SERVICE_WEB_PORT=(\d+)$/m.exec(log) ?? [];
+			expect(log).toContain(`\nCI_SERVICE_WEB_PORT_80=${first}\n`);
+			return [first, /^CI_SERVICE_WEB_PORT_81=(\d+)$/m.exec(log)?.[1]];
+		});
+		expect(new Set(ports.flat()).size).toBe(4);
+		expect(docker.leftovers()).toEqual([]);
+	});
+
+	test("are at the port that a job asks for; a second job that asks for it ends with the reason", async () => {
+		const port = testPort();
+		const job = { services: { web: { ...web, ports: [`${port}:80`] } } };
+		const first = await submit({ ...job, steps: [`${reach}; echo "at $CI_SERVICE_WEB_PORT"; sleep 60`] });
+		await eventually(
+			async () => (await coordinator.text(`/api/v1/jobs/${first.jobs[0]?.id}/log`)).includes(`at ${port}\n`),
+			"the first job to run",
+		);
+		const { job: second } = await onHost({ ...job, steps: ["true"] });
+		expect([second.state, second.reason?.code]).toEqual(["errored", "service_failed"]);
+		expect(second.reason?.text).toMatch(/port is already allocated|address already in use/);
+		await coordinator.post(`/api/v1/runs/${first.id}/cancel`, {});
+		expect((await ended(first)).job.state).toBe("cancelled");
+		expect(docker.leftovers()).toEqual([]);
+	});
+
+	test("of a job on the host that are not healthy end the job", async () => {
+		const broken = { image: "test/busybox:1", command: ["false"], ports: [80] };
+		const { job } = await onHost({ services: { web: broken }, steps: ["true"] });
+		expect([job.state, job.reason?.code]).toEqual(["errored", "service_failed"]);
+		expect(docker.leftovers()).toEqual([]);
+	});
+
+	test("tell their names and ports to a job in a container, too", async () => {
+		const step = 'wget -q -O- "http://$CI_SERVICE_WEB_HOST:$CI_SERVICE_WEB_PORT/index.html"; env | grep ^CI_SERVICE_';
+		const { job, log } = await inContainer({ services: { web: { ...web, ports: [80] } }, steps: [step] });
+		expect([job.state, log]).toEqual(["succeeded", expect.stringContaining("hello\n")]);
+		expect(log).toContain("CI_SERVICE_WEB_HOST=web\n");
+	});
 
 	test("are reached by their names, once they are healthy", async () => {
 		const { job, log } = await inContainer({ services: { web }, steps: ["wget -q -O- http://web/index.html"] });

@@ -76,7 +76,6 @@ describe("a key of another system has a suggestion at its line and column", () =
 		["reports", inPart("artifacts", "reports", "{ junit: a.xml }"), "5:7", "reports: { junit: results.xml }"],
 		["max", inPart("retry", "max", "2"), "5:7", "retry: { attempts: 3 }"],
 		["cancel-in-progress", inPart("concurrency", "cancel-in-progress", "true"), "5:7", "Write `cancel_in_progress`."],
-		["ports", inPart("services", "db", "{ image: a, ports: [5432] }"), "5:23", "reaches a service by its name"],
 		["run", topLevel("defaults", "{ run: { shell: bash } }"), "1:13", "defaults: { shell: bash"],
 		["artifacts", "jobs: { a: { steps: [x] }, b: { needs: [{ job: a, artifacts: true }], steps: [x] } }", "1:51", "fetch: build"],
 	])("%s in %s", (key, text, place, suggestion) => {

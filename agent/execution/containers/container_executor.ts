@@ -15,7 +15,8 @@ import { sleep } from "../../sleep.ts";
 import { attemptPaths } from "../attempt_paths.ts";
 import { type ExecutorPaths, openStepFolder, openWorkspace, STEP_MARKER, type StepExecutor, type StepScript } from "../step_executor.ts";
 import { shellCommand } from "../step_shell.ts";
-import { CONTAINER_LEFT, CREATE_MS, docker, dockerEnvironment, lastLine, mustDocker, removeLabelled } from "./docker.ts";
+import { assertTools } from "./container_tools.ts";
+import { assertDaemon, CONTAINER_LEFT, CREATE_MS, docker, dockerEnvironment, lastLine, mustDocker, removeLabelled } from "./docker.ts";
 import { endStepsCommand } from "./end_steps.ts";
 import { pullImage } from "./pull_image.ts";
 import type { RegistryAccess } from "./registries.ts";
@@ -94,7 +95,15 @@ export class ContainerExecutor implements StepExecutor {
 		this.#name = name;
 		this.paths = containerPaths(container);
 		const labels = this.#labels;
-		this.#services = new Services({ services: assignment.services, name, labels, limits: limitOptions(limits), spool, signal });
+		this.#services = new Services({
+			services: assignment.services,
+			name,
+			labels,
+			limits: limitOptions(limits),
+			isForHost: false,
+			spool,
+			signal,
+		});
 		this.#owner = new WorkspaceOwner({ name, image: container.image, labels, folder, paths: this.paths });
 	}
 
@@ -126,6 +135,7 @@ export class ContainerExecutor implements StepExecutor {
 		await this.#startContainer();
 		await this.#owner.give();
 		await this.#services.untilHealthy();
+		await assertTools(this.#name, container);
 		await spool.writeLine(`:: in a container of ${container.image}`);
 	}
 
@@ -290,10 +300,4 @@ export class ContainerExecutor implements StepExecutor {
 	get #labels(): string[] {
 		return ["--label", this.#context.label, "--label", this.#attemptLabel];
 	}
-}
-
-/** @throws JobError if no Docker daemon answers */
-async function assertDaemon(): Promise<void> {
-	const version = await docker(["version", "--format", "{{.Server.Version}}"]);
-	if (version.code !== 0) throw new JobError("container_runtime_unavailable", `Docker does not answer on this agent: ${lastLine(version)}`);
 }

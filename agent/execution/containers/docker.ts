@@ -71,6 +71,12 @@ export async function mustDocker(
 	return answer.stdout.trim();
 }
 
+/** @throws JobError if no Docker daemon answers */
+export async function assertDaemon(): Promise<void> {
+	const version = await docker(["version", "--format", "{{.Server.Version}}"]);
+	if (version.code !== 0) throw new JobError("container_runtime_unavailable", `Docker does not answer on this agent: ${lastLine(version)}`);
+}
+
 /** The version of the daemon; null if none answers. */
 export async function dockerVersion(timeoutMs: number): Promise<string | null> {
 	const { code, stdout } = await docker(["version", "--format", "{{.Server.Version}}"], timeoutMs);

@@ -5,6 +5,7 @@ import type { ReasonCode } from "../../../schema/wire/reasons.ts";
 import type { LogSpool } from "../../log/log_spool.ts";
 import { JobError } from "../../outcome.ts";
 import { sleep } from "../../sleep.ts";
+import type { ServicePlaces } from "../service_variables.ts";
 import { docker, mustDocker } from "./docker.ts";
 
 export type Service = Assignment["services"][number];
@@ -19,6 +20,8 @@ interface ServicesContext {
 	labels: readonly string[];
 	/** Options for every container. */
 	limits: readonly string[];
+	/** Whether the steps run on this machine, and reach the services at its ports. */
+	isForHost: boolean;
 	spool: LogSpool;
 	signal: AbortSignal;
 }
@@ -26,6 +29,9 @@ interface ServicesContext {
 const SHOWN_LOG_LINES = "20";
 /** For a service that declares no health check: until its image's own check succeeds. */
 const DEFAULT_HEALTH = { interval_ms: 1_000, timeout_ms: 5_000, retries: 120 };
+
+/** Only programs of this machine reach the ports. */
+const LOCAL = "127.0.0.1";
 
 /** The services of a job: containers on a network that only they and the job's container share. */
 export class Services {
@@ -55,14 +61,34 @@ export class Services {
 		for (const service of this.#context.services) await this.#untilHealthy(service);
 	}
 
+	/**
+	 * The ports of this machine where the services are reached.
+	 * @throws JobError for a service that has ended
+	 */
+	async places(): Promise<ServicePlaces> {
+		const places = new Map<string, Map<number, number>>();
+		for (const service of this.#context.services) {
+			const found = new Map<number, number>();
+			for (const { port } of service.ports) {
+				const { stdout } = await docker(["port", this.#nameOf(service), `${port}/tcp`]);
+				const [, place] = /:(\d+)\s*$/m.exec(stdout) ?? [];
+				if (place === undefined) throw await this.#errorOf(service, "service_failed", `has no port ${port} any more`);
+				found.set(port, Number(place));
+			}
+			places.set(service.name, found);
+		}
+		return places;
+	}
+
 	async #start(service: Service, network: string): Promise<void> {
-		const { labels, limits, signal } = this.#context;
+		const { labels, limits, isForHost, signal } = this.#context;
 		// Every user of the machine can read command lines, so the values are passed in docker's
 		// environment.
 		const hidden = Object.fromEntries(Object.entries(service.env).filter(([name]) => !isDockerSetting(name)));
 		const env = Object.entries(service.env).flatMap(([name, value]) => ["--env", name in hidden ? name : `${name}=${value}`]);
 		const where = ["--name", this.#nameOf(service), "--network", network, "--network-alias", service.name];
-		const args = ["run", "--detach", ...labels, ...limits, ...where, ...env, service.image, ...(service.command ?? [])];
+		const published = isForHost ? service.ports.flatMap(({ port, on_host }) => ["--publish", `${LOCAL}:${on_host ?? ""}:${port}`]) : [];
+		const args = ["run", "--detach", ...labels, ...limits, ...where, ...published, ...env, service.image, ...(service.command ?? [])];
 		await mustDocker(args, signal, { code: "service_failed", text: `The service ${service.name} cannot be started` }, hidden);
 	}
 

@@ -24,6 +24,7 @@ export function* resolvedContainer(
 		options: text.options ?? {},
 		pull: text.pull ?? "missing",
 		credentials: text.credentials ?? null,
+		tools: text.tools ?? {},
 	};
 }
 
@@ -51,6 +52,7 @@ export function* resolvedServices(
 				: null,
 			pull: service.pull ?? "missing",
 			credentials: service.credentials ?? null,
+			ports: service.ports ?? [],
 		});
 	}
 	return services;

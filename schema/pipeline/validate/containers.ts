@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { PULL } from "../../wire/work.ts";
+import { tools } from "./requirements.ts";
 import {
 	command,
 	count,
@@ -130,6 +131,9 @@ const containerShape = strict({
 	volumes: z.array(volume).max(20).optional().describe("Named volumes of the agent's Docker: `name:/path`, or `name:/path:ro`."),
 	devices: z.array(device).max(20).optional().describe("Devices of the agent that it allows (`--allow-devices`)."),
 	options: options.optional().describe("Limits and other options of the container."),
+	tools: tools
+		.optional()
+		.describe('Tools that the image must have, with ranges of versions: `python: ">=3.12"`. They are looked for before the first step.'),
 }).superRefine(({ volumes, workdir }, context) => {
 	for (const [index, one] of (volumes ?? []).entries()) {
 		const message = VOLUME.test(one) ? volumeError(one, workdir ?? null) : null;
@@ -145,8 +149,29 @@ const health = strict({
 	timeout: duration.optional().describe("How long a check may take. Default: 5s."),
 	retries: count(1, 1000).optional().describe("The service is unhealthy after this many failed checks in a row. Default: 60."),
 });
+
+const MAX_PORT = 65_535;
+/** A port of a service, and after it the port of the agent's machine that it must have there. */
+const port = nonEmpty.transform((value, context) => {
+	const [, host, inside] = /^(?:(\d{1,5}):)?(\d{1,5})$/.exec(value) ?? [];
+	const numbers = [host, inside].flatMap((one) => (one === undefined ? [] : [Number(one)]));
+	if (numbers.length > 0 && numbers.every((one) => one >= 1 && one <= MAX_PORT))
+		return { port: Number(inside), on_host: host === undefined ? null : Number(host) };
+	const message = 'A port is a number such as 5432, or "5432:5432" for that same port of the agent\'s machine. Its protocol is TCP.';
+	context.addIssue({ code: "custom", message });
+	return z.NEVER;
+});
+
 const serviceShape = strict({
 	...containerKeys,
+	ports: z
+		.array(port)
+		.min(1)
+		.max(20)
+		.optional()
+		.describe(
+			'The TCP ports that steps on the host reach on `localhost`. Each gets a free port, told in `CI_SERVICE_<NAME>_PORT`; `"5432:5432"` asks for that one.',
+		),
 	command: z
 		.array(nonEmptyTemplate)
 		.min(1)

@@ -259,7 +259,7 @@ export const FOREIGN_KEYS: readonly ForeignKey[] = [
 	row("when", ["retry"], [GITLAB], "Write `on`: retry: { attempts: 3, on: [failed, lost] }."),
 	row("cancel-in-progress", ["concurrency"], [GITHUB], "Write `cancel_in_progress`."),
 	row("run", ["defaults"], [GITHUB], "Write its keys in `defaults` itself: defaults: { shell: bash, working_directory: web }."),
-	row("ports", ["container", "service"], [GITHUB, WOODPECKER, DRONE], NO_PORTS),
+	row("ports", ["container"], [GITHUB, WOODPECKER, DRONE], NO_PORTS),
 	row("name", ["container"], [GITLAB], "Write `image`: container: { image: node:24 }."),
 	row("entrypoint", ["container"], [GITLAB], "Windlass starts a shell for each step. Remove it."),
 	row("entrypoint", ["service"], [GITLAB, WOODPECKER, DRONE], "Write `command`: command: [postgres, -c, fsync=off]."),

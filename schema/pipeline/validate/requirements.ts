@@ -4,7 +4,7 @@ import validRange from "semver/ranges/valid.js";
 import * as z from "zod";
 import { formatBytes } from "../../wire/bytes.ts";
 import type { Capabilities, Requirements } from "../../wire/requirements.ts";
-import { count, flag, nonEmpty, nonEmptyTemplate, oneOrMore, orTemplate, rejecting, shortText, size, strict } from "./values.ts";
+import { count, flag, nonEmpty, nonEmptyTemplate, oneOrMore, orTemplate, shortText, size, strict } from "./values.ts";
 
 /**
  * `runs_on`: the requirements of a job. The queue checks them before an offer, and the agent before
@@ -19,7 +19,14 @@ export const toolRange = shortText.refine(
 	(value) => validRange(value) !== null,
 	'The value is not a range of versions. Write ">=22", "3.12.x", or "*" for any version.',
 );
-const TOOL_NAME = /^[a-z][a-z0-9_+.-]{0,40}$/;
+const toolName = z
+	.string()
+	.regex(
+		/^[a-z][a-z0-9_+.-]{0,40}$/,
+		"The name of a tool has lower-case letters, digits and the characters _+.-, and begins with a letter.",
+	);
+/** Tools with ranges of versions. */
+export const tools = z.record(toolName, toolRange).refine((value) => Object.keys(value).length <= 50, "A container has at most 50 tools.");
 
 /** Other names of operating systems: agents use the names of Node. */
 const OTHER_SYSTEMS = new Map(
@@ -44,15 +51,13 @@ const OTHER_ARCHITECTURES = new Map(
 	}),
 );
 
+/** A name as agents use it. */
 function calledBy(others: ReadonlyMap<string, string>) {
 	const names = new Set(others.values());
-	return nonEmpty.superRefine(
-		rejecting((written) => {
-			const lower = written.toLowerCase();
-			const meant = others.get(lower) ?? (names.has(lower) ? lower : written);
-			return meant === written ? null : `Agents do not use the name ${JSON.stringify(written)}. Write ${JSON.stringify(meant)}.`;
-		}),
-	);
+	return nonEmpty.transform((written) => {
+		const lower = written.toLowerCase();
+		return others.get(lower) ?? (names.has(lower) ? lower : written);
+	});
 }
 
 /** A number from an expression, which gives text. */
@@ -75,18 +80,15 @@ export const FILLED_REQUIREMENTS = {
 /** `runs_on`, written out. */
 export const requirements = strict({
 	labels: oneOrMore(nonEmptyTemplate, 20).optional().describe("Labels: the agent must have all of them."),
-	os: orTemplate(FILLED_REQUIREMENTS.os).optional().describe("The operating system, such as `linux` or `darwin`."),
-	arch: orTemplate(FILLED_REQUIREMENTS.arch).optional().describe("The architecture, such as `x64` or `arm64`."),
+	os: orTemplate(FILLED_REQUIREMENTS.os).optional().describe("The operating system, such as `linux`, `macos` or `windows`."),
+	arch: orTemplate(FILLED_REQUIREMENTS.arch).optional().describe("The architecture, such as `x64` or `arm64`; also `amd64` and `aarch64`."),
 	cores: orTemplate(count(1, MAX_CORES)).optional().describe("The minimum of processor cores."),
 	memory: orTemplate(size).optional().describe("The minimum of memory."),
 	disk: orTemplate(size).optional().describe("The minimum of free disk space for workspaces."),
 	gpus: orTemplate(count(1, MAX_GPUS)).optional().describe("The minimum of GPUs."),
 	container: flag.optional().describe("Whether the agent must be able to run containers."),
 	tools: z
-		.record(
-			z.string().regex(TOOL_NAME, "The name of a tool has lower-case letters, digits and the characters _+.-, and begins with a letter."),
-			orTemplate(toolRange),
-		)
+		.record(toolName, orTemplate(toolRange))
 		.optional()
 		.describe('Tools with ranges of versions: `node: ">=22"`, `go: "*"`. An agent finds about forty tools itself; `--probes` adds others.'),
 });
@@ -139,7 +141,7 @@ export function knownUnmetRequirement(asked: Requirements, { labels, capabilitie
 /**
  * Of a version unlike 1.2.3 the first numbers count; one without numbers is in the range `*` only.
  */
-function isInRange(version: string, wantedRange: string): boolean {
+export function isInRange(version: string, wantedRange: string): boolean {
 	const known = coerce(version);
 	return known ? satisfies(known, wantedRange, { includePrerelease: true }) : validRange(wantedRange) === "*";
 }

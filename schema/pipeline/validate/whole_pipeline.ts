@@ -73,13 +73,21 @@ export function* checkJob(job: JobText, path: string[], names: Names): SlicedWor
 	return [...errors, ...(yield* checkSteps(job, path, names))];
 }
 
-/** Services that no step can reach. */
+/** Services that no step can reach, and ports without a use. */
 function serviceErrors(job: JobText, byDefault: JobText["container"], path: string[]): WholeError[] {
 	if (!job.services) return [];
 	const container = job.container ?? byDefault;
 	if (!container) {
-		const message = "Only a container can reach services, and this job has no container.";
-		return [{ path: [...path, "services"], at: null, message, suggestion: "Add a container: container: node:24." }];
+		const message = "A job on the host reaches a service through its ports, and this one has none.";
+		const suggestion = "Add them: ports: [5432]. Or add a container: container: node:24.";
+		const hidden = Object.entries(job.services).filter(([, { ports }]) => ports === undefined);
+		return hidden.map(([name]) => ({ path: [...path, "services", name], at: null, message, suggestion }));
+	}
+	const asked = Object.entries(job.services).find(([, { ports }]) => ports?.some(({ on_host }) => on_host !== null));
+	if (asked) {
+		const message = "A job in a container reaches its services by their names, not at a port of the agent's machine.";
+		const suggestion = "Write the port alone: ports: [5432].";
+		return [{ path: [...path, "services", asked[0], "ports"], at: null, message, suggestion }];
 	}
 	if (container.options?.network !== "none") return [];
 	const [whose, place] = job.container
