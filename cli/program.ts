@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, (setExitCode: SetExitCode) => Promise<Co
 	lint: async (setExitCode) => (await import("./commands/lint.ts")).lintCommand(setExitCode),
 	exec: async (setExitCode) => (await import("./commands/exec.ts")).execCommand(setExitCode),
 	run: async (setExitCode) => (await import("./commands/run.ts")).runCommand(setExitCode),
+	graph: async () => (await import("./commands/graph.ts")).graphCommand(),
 	logs: async (setExitCode) => (await import("./commands/logs.ts")).logsCommand(setExitCode),
 	ls: async () => (await import("./commands/runs.ts")).listCommand(),
 	show: async () => (await import("./commands/show.ts")).showCommand(),

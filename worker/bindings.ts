@@ -25,7 +25,7 @@ import type { AgentRows, Changes, Holdings, Overview, RunRows } from "./queue/co
 import type { AttemptRow, JobRow, OfferRow, RunRow } from "./queue/core/rows.ts";
 import type { UploadedJobs, UploadTarget } from "./queue/core/runs/add_jobs.ts";
 import type { Approver } from "./queue/core/runs/approvals.ts";
-import type { RunWait } from "./queue/core/runs/explain.ts";
+import type { Candidates, RunWait } from "./queue/core/runs/explain.ts";
 import type { Queue } from "./queue/core/runs/queue_order.ts";
 import type { Submit } from "./queue/core/runs/submit.ts";
 
@@ -202,6 +202,8 @@ export interface Dispatcher extends Rpc.DurableObjectBranded {
 	explain(jobId: string): Promise<Explanation | null>;
 	/** @see explainRuns */
 	explainRuns(runIds: string[]): Promise<Record<string, RunWait>>;
+	/** @see candidatesFor */
+	candidatesFor(project: string, jobs: { name: string; runs_on: string }[]): Promise<Candidates>;
 	/** What the queued jobs of a run wait for, by job. */
 	explainQueued(runId: string): Promise<Record<string, string>>;
 	/**

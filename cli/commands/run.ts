@@ -1,19 +1,21 @@
 import { Command } from "commander";
 import { parseSource } from "../../schema/pipeline/syntax/document.ts";
-import type { SubmittedRun, UploadedSource } from "../../schema/wire/resources.ts";
+import type { PlannedRun, SubmittedRun, UploadedSource } from "../../schema/wire/resources.ts";
 import { projectOfClone } from "../clone.ts";
 import { Connection, type ConnectionFlags, withConnection } from "../connection.ts";
 import { RUN_EXIT_CODES } from "../exit_codes.ts";
 import { filesOf, readPipeline } from "../pipeline_file.ts";
 import { shellLine } from "../shell_line.ts";
-import { paint } from "../terminal.ts";
+import { paint, print, printJson } from "../terminal.ts";
 import { UsageError } from "../usage_error.ts";
 import { changedPaths, currentBranch, packWorkingCopy } from "../working_copy.ts";
 import { outputOption, PARAMETER, pairs, repeatable, VARIABLE } from "./command.ts";
+import { planText } from "./plan_text.ts";
 import { DETACH, printOrFollow } from "./submitted_run.ts";
 import { showSubmissionErrors, validationErrorsIn } from "./validation_errors.ts";
 
-interface RunFlags extends ConnectionFlags {
+/** What a submission is made of. */
+export interface SubmissionFlags extends ConnectionFlags {
 	file?: string;
 	param?: string[];
 	env?: string[];
@@ -25,6 +27,11 @@ interface RunFlags extends ConnectionFlags {
 	ref?: string;
 	/** False with --no-source; undefined without either option. */
 	source?: string | false;
+	job?: string[];
+	dryRun?: boolean;
+}
+
+interface RunFlags extends SubmissionFlags {
 	detach?: boolean;
 	output: string;
 }
@@ -50,21 +57,33 @@ export function runCommand(setExitCode: (code: number) => void): Command {
 		.option("--ref <ref>", "the branch, tag or commit of --git")
 		.option("--source <folder>", "the working copy to send (default: this folder, unless the pipeline names a source)")
 		.option("--no-source", "send no working copy")
+		.addOption(repeatable("--job <key>", "only this job, and the jobs that it needs"))
+		.option("--dry-run", "say what would run and on which agents, and what is missing; submit nothing")
 		.option(...DETACH)
 		.addOption(outputOption("text or json; json implies --detach"))
 		.addHelpText("after", RUN_EXIT_CODES)
 		.addHelpText(
 			"after",
-			"\nExample:\n  windlass run                 # the pipeline of this folder, followed to its end\n  windlass run -p target=staging --detach\n  windlass run --no-source -- uname -a\n  windlass run 'make && make test'",
+			"\nExample:\n  windlass run                 # the pipeline of this folder, followed to its end\n  windlass run -p target=staging --detach\n  windlass run --job test      # one job, and what it needs\n  windlass run --dry-run       # what would happen\n  windlass run --no-source -- uname -a\n  windlass run 'make && make test'",
 		);
 	return withConnection(command).action(async (words: string[], flags: RunFlags) => {
 		const connection = new Connection(flags);
-		const run = await submit(connection, words, flags);
+		if (flags.dryRun) {
+			const plan = await dryRun(connection, words, flags);
+			return flags.output === "json" ? printJson(plan) : print(planText(plan));
+		}
+		const run = await submitted<SubmittedRun>(connection, words, flags);
+		for (const notice of run.notices) process.stderr.write(`${paint("yellow", "notice")}: ${notice}\n`);
 		await printOrFollow(connection, run, flags, setExitCode);
 	});
 }
 
-async function submit(connection: Connection, words: string[], flags: RunFlags): Promise<SubmittedRun> {
+/** What a submission with these options would do. */
+export async function dryRun(connection: Connection, words: string[], flags: SubmissionFlags): Promise<PlannedRun> {
+	return submitted<PlannedRun>(connection, words, { ...flags, dryRun: true });
+}
+
+async function submitted<Answer>(connection: Connection, words: string[], flags: SubmissionFlags): Promise<Answer> {
 	if (words.length > 0 && flags.file !== undefined)
 		throw new UsageError(`--file names a pipeline, and "${words[0]}" is a command. Use one of them.`);
 	const pipeline = words.length > 0 ? null : await readPipeline(flags.file);
@@ -77,13 +96,12 @@ async function submit(connection: Connection, words: string[], flags: RunFlags):
 		...(flags.container ? { container: flags.container } : {}),
 		...(project === null ? {} : { project }),
 		...(flags.priority ? { priority: numberIn(flags.priority) } : {}),
+		...(flags.job ? { jobs: flags.job } : {}),
 		...(await sourceOf(connection, pipeline?.text ?? null, flags)),
 	});
 	try {
 		const body = { type: "application/json", bytes: submission };
-		const run = await connection.json<SubmittedRun>("/api/v1/runs", { method: "POST", body });
-		for (const notice of run.notices) process.stderr.write(`${paint("yellow", "notice")}: ${notice}\n`);
-		return run;
+		return await connection.json<Answer>(`/api/v1/runs${flags.dryRun ? "?dry_run=1" : ""}`, { method: "POST", body });
 	} catch (error) {
 		const errors = validationErrorsIn(error);
 		if (errors.length === 0) throw error;
@@ -96,7 +114,7 @@ async function submit(connection: Connection, words: string[], flags: RunFlags):
  * The project whose repository the sent folder is a clone of.
  * @throws UsageError for several projects
  */
-async function projectHere(connection: Connection, { git, source }: RunFlags): Promise<string | null> {
+async function projectHere(connection: Connection, { git, source }: SubmissionFlags): Promise<string | null> {
 	if (git !== undefined) return null;
 	const project = await projectOfClone(connection, typeof source === "string" ? source : process.cwd());
 	if (project !== null)
@@ -110,21 +128,26 @@ function numberIn(text: string): number | string {
 }
 
 /** The source of the run, with the branch and the changed paths of a working copy. */
-async function sourceOf(connection: Connection, pipeline: string | null, flags: RunFlags): Promise<Record<string, unknown>> {
+async function sourceOf(connection: Connection, pipeline: string | null, flags: SubmissionFlags): Promise<Record<string, unknown>> {
 	if (flags.git) return { source: { git: flags.git, ...(flags.ref ? { ref: flags.ref } : {}) } };
 	if (flags.ref) throw new UsageError("--ref needs --git. Name the repository of the ref.");
 	if (flags.source === false || (flags.source === undefined && pipeline !== null && namesSource(pipeline))) return {};
 	const folder = flags.source ?? process.cwd();
-	const archive = await packWorkingCopy(folder);
-	const body = { type: "application/octet-stream", bytes: archive, length: archive.byteLength };
-	const uploaded = await connection.json<UploadedSource>("/api/v1/sources", { method: "PUT", body });
+	const source = flags.dryRun ? {} : { source: { upload: await uploadedCopy(connection, folder) } };
 	const branch = await currentBranch(folder);
 	const changed = await changedPaths(folder);
 	return {
-		source: { upload: uploaded.id },
+		...source,
 		...(branch === null ? {} : { branch }),
 		...(changed === null ? {} : { changed }),
 	};
+}
+
+/** Sends the working copy. @returns the id of the upload */
+async function uploadedCopy(connection: Connection, folder: string): Promise<string> {
+	const archive = await packWorkingCopy(folder);
+	const body = { type: "application/octet-stream", bytes: archive, length: archive.byteLength };
+	return (await connection.json<UploadedSource>("/api/v1/sources", { method: "PUT", body })).id;
 }
 
 function namesSource(text: string): boolean {

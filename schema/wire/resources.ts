@@ -160,6 +160,47 @@ export const submittedRun = run.extend({
 });
 export type SubmittedRun = z.infer<typeof submittedRun>;
 
+/** The answer to a dry run: what a submission would do. */
+export const plannedRun = z.object({
+	project: z.string(),
+	pipeline: z.string(),
+	jobs: z.array(
+		z.object({
+			key: z.string(),
+			name: z.string(),
+			matrix: z.record(z.string(), z.string()).nullable(),
+			/** The names of the jobs that it needs. */
+			needs: z.array(z.string()),
+			condition: z.string().nullable(),
+			/**
+			 * `starts` at once; `waits` for its needs, and a condition that uses them decides then; `skipped` or
+			 * `errored` in any case.
+			 */
+			outlook: z.enum(["starts", "waits", "skipped", "errored"]),
+			/** Why it is skipped or errored. */
+			reason: z.string().nullable(),
+			/** Whether its matrix is made of an output. */
+			is_expanded_later: z.boolean(),
+			waits_for_approval: z.boolean(),
+			/** The position of its requirements in `requirements`; null beyond the first 50. */
+			requirements: z.number().int().nullable(),
+			missing_secrets: z.array(z.string()),
+		}),
+	),
+	requirements: z.array(
+		z.object({
+			/** In words; empty for any agent. */
+			wanted: z.array(z.string()),
+			/** How many agents fit. */
+			fitting: z.number().int(),
+			/** At most 50, those that fit first. */
+			agents: z.array(z.object({ id: z.string(), name: z.string(), fits: z.boolean(), reason: z.string() })),
+		}),
+	),
+	notices: z.array(z.string()),
+});
+export type PlannedRun = z.infer<typeof plannedRun>;
+
 /** The answer to a batch of submissions. */
 export const submittedBatch = z.object({
 	/** The runs, in the order of the lines. */

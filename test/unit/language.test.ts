@@ -313,10 +313,6 @@ describe("expressions in texts", () => {
 		["jobs: { a: { steps: [x] }, b: { needs: a, name: '${{ needs.a.result }}', steps: [x] } }", "jobs.b.name: `needs` cannot be used here"],
 		["jobs: { a: { steps: [x] }, b: { needs: a, runs_on: ['${{ needs.a.result }}'], steps: [x] } }", "`needs` cannot be used here"],
 		["runs_on: ['${{ 1 + 1 }} x']\nsteps: [a]", "expected a label"],
-		[
-			"params: { o: { default: Macos } }\nruns_on: { os: '${{ params.o }}' }\nsteps: [a]",
-			'Agents do not use the name "Macos". Write "darwin".',
-		],
 		["params: { v: { default: newest } }\nruns_on: { tools: { node: '${{ params.v }}' } }\nsteps: [a]", "not a range of versions"],
 		[
 			"params: { n: { default: many } }\nruns_on: { cores: '${{ params.n }}' }\nsteps: [a]",
@@ -485,15 +481,23 @@ describe("values", () => {
 		["approval: { timeout: 40d }\nsteps: [a]", "The longest wait for an approval is 30d"],
 		["runs_on: { memory: lots }\nsteps: [a]", "is not a size. Write 512MiB or 8GiB."],
 		["runs_on: { tools: { node: newest } }\nsteps: [a]", "not a range of versions"],
-		["runs_on: { os: macos }\nsteps: [a]", '1:16 runs_on.os: Agents do not use the name "macos". Write "darwin".'],
-		["runs_on: { os: Windows, arch: arm64 }\nsteps: [a]", 'Write "win32".'],
-		["runs_on: { os: Linux }\nsteps: [a]", 'Write "linux".'],
-		["runs_on: { os: freebsd, arch: AMD64 }\nsteps: [a]", '1:31 runs_on.arch: Agents do not use the name "AMD64". Write "x64".'],
 		["runs_on: { lables: [a] }\nsteps: [a]", "Unknown key `lables` in `runs_on`. (Did you mean `labels`?)"],
 		["steps: [{ name: x }]", "A step needs `run` or `build`."],
 		["steps: [{ run: a, build: { tags: t } }]", "A step has either `run` or `build`, not both."],
 		["steps: [{ build: { tags: t }, shell: sh }]", "A step that builds an image takes no `shell`."],
-		["services: { db: postgres }\nsteps: [a]", "Only a container can reach services"],
+		[
+			"services: { db: postgres }\nsteps: [a]",
+			"1:17 services.db: A job on the host reaches a service through its ports, and this one has none.",
+		],
+		["services: { db: { image: a, ports: [0] } }\nsteps: [a]", "A port is a number such as 5432"],
+		["services: { db: { image: a, ports: [70000] } }\nsteps: [a]", "A port is a number such as 5432"],
+		["services: { db: { image: a, ports: ['5432/udp'] } }\nsteps: [a]", "Its protocol is TCP."],
+		[
+			"container: c\nservices: { db: { image: a, ports: ['5:5'] } }\nsteps: [a]",
+			"2:36 services.db.ports: A job in a container reaches its services by their names",
+		],
+		["container: { image: a, tools: { python: newest } }\nsteps: [a]", "not a range of versions"],
+		["container: { image: a, tools: { 'rm -rf': '*' } }\nsteps: [a]", "The name of a tool has lower-case letters"],
 		["container: { image: a, options: { network: none } }\nservices: { db: b }\nsteps: [a]", "this container has none"],
 		["steps: [{ build: { tags: t, args: { DOCKER_HOST: x } } }]", "Docker would take this name as one of its settings"],
 		[
@@ -606,6 +610,9 @@ describe("values", () => {
 				"{ jobs: { a: { steps: [b] }, c: { needs: a, steps: [d] } } }",
 				"{ jobs: { a: { artifacts: { save: f }, steps: [b] }, c: { needs: { job: a }, artifacts: { fetch: { job: a } }, steps: [{ build: { tags: d } }] } } }",
 				"{ matrix: { node: 24 }, steps: [b] }",
+				"{ matrix: { tags: ['', slow] }, steps: [b] }",
+				"{ templates: { t: { steps: [a] } }, jobs: { a: { extends: t } } }",
+				"{ env: { SHORT: '${{ run.sha.substring(0, 8) }}' }, steps: [b] }",
 				"{ runs_on: a, steps: [b] }",
 			].map((text) => [text, text]),
 		];
@@ -619,6 +626,7 @@ describe("values", () => {
 			"{ steps: [a], step: b }",
 			"{ retry: { attempts: 99 }, steps: [a] }",
 			"{ jobs: { a: { needs: { jobs: b }, steps: [c] } } }",
+			"{ jobs: { a: { env: { A: b } } } }",
 		])("rejects %s", (text) => {
 			expect(errorsIn(JSON.stringify({ pipeline: text }))).not.toEqual([]);
 			expect(isTaken(parseYaml(text))).toBe(false);
@@ -666,7 +674,11 @@ test("requirements: the first thing that an agent unmet", () => {
 	).toBeNull();
 	expect(unmet("[linux, gpu]")).toBe("has no label gpu");
 	expect(unmet("{ os: darwin }")).toBe("runs linux, not darwin");
+	for (const os of ["macos", "Darwin", "osx"]) expect(unmet(`{ os: ${os} }`)).toBe("runs linux, not darwin");
+	expect(unmet("{ os: Windows }")).toBe("runs linux, not win32");
 	expect(unmet("{ arch: arm64 }")).toBe("is x64, not arm64");
+	expect(unmet("{ os: Linux, arch: AMD64 }")).toBeNull();
+	expect(unmet("{ arch: aarch64 }")).toBe("is x64, not arm64");
 	expect(unmet("{ cores: 5 }")).toBe("has 4 of 5 cores");
 	expect(unmet("{ memory: 9GiB }")).toBe("has 8 GiB of 9 GiB memory");
 	expect(unmet("{ disk: 2GiB }")).toBe("had 1 GiB of 2 GiB free disk");

@@ -95,8 +95,15 @@ function contentOf(content: NonNullable<Description["content"]>): Json {
 
 function answerOf(answer: Description["answers"][number] | undefined): Json {
 	if (answer === null || answer === undefined) return { description: "Done" };
-	if (typeof answer === "string") return { description: "The bytes", content: { [answer]: { schema: { type: "string" } } } };
-	return { description: "The answer", content: { "application/json": { schema: schemaOf(answer, "output") } } };
+	if (typeof answer === "string") return { description: "The bytes", content: answerContent(answer) };
+	const several = Array.isArray(answer) ? answer : [answer];
+	return { description: "The answer", content: Object.assign({}, ...several.map(answerContent)) };
+}
+
+function answerContent(answer: z.ZodType | string): Json {
+	return typeof answer === "string"
+		? { [answer]: { schema: { type: "string" } } }
+		: { "application/json": { schema: schemaOf(answer, "output") } };
 }
 
 /** A schema in JSON Schema 2020-12, with references to the named shapes. */

@@ -47,8 +47,11 @@ export interface Description {
 	headers?: Record<string, string>;
 	/** Bodies other than the JSON of `body`: by media type. */
 	content?: Record<string, string>;
-	/** By status: a schema for JSON, a media type for other bodies, null without a body. */
-	answers: Record<number, z.ZodType | string | null>;
+	/**
+	 * By status: a schema for JSON, a media type for other bodies, null without a body; a list where
+	 * the parameters decide.
+	 */
+	answers: Record<number, z.ZodType | string | null | readonly (z.ZodType | string)[]>;
 }
 
 interface Declaration<Kind extends PrincipalKind, Query extends Parameters, Body extends z.ZodType> {

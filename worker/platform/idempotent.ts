@@ -11,6 +11,7 @@ export const IS_IDEMPOTENT: Readonly<Record<DispatcherMethod, boolean>> = {
 	// Reads.
 	isPrepared: true,
 	checkRoom: true,
+	candidatesFor: true,
 	listSchedules: true,
 	readComparisons: true,
 	findSchedule: true,

@@ -93,7 +93,7 @@ import { findAttempt, findOffer, findRun, type RunRow } from "./core/rows.ts";
 import { addJobs, type UploadedJobs, type UploadTarget, uploadTarget } from "./core/runs/add_jobs.ts";
 import { type Approver, approveJob, approveRun, declineJob, declineRun } from "./core/runs/approvals.ts";
 import { cancelJobById, cancelRun } from "./core/runs/cancel.ts";
-import { explainJob, explainQueued, explainRuns, type RunWait, unmetForever } from "./core/runs/explain.ts";
+import { type Candidates, candidatesFor, explainJob, explainQueued, explainRuns, type RunWait, unmetForever } from "./core/runs/explain.ts";
 import { moveToFront, type Queue, readQueue } from "./core/runs/queue_order.ts";
 import { type Submit, submitRun, submitRuns } from "./core/runs/submit.ts";
 import { prepareStop, recordOpening, sweep } from "./core/sweep.ts";
@@ -407,6 +407,10 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 
 	async explain(jobId: string): Promise<Explanation | null> {
 		return explainJob(this.#core, jobId);
+	}
+
+	async candidatesFor(project: string, jobs: { name: string; runs_on: string }[]): Promise<Candidates> {
+		return candidatesFor(this.#core, project, jobs);
 	}
 
 	async explainQueued(runId: string): Promise<Record<string, string>> {

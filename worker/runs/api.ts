@@ -20,21 +20,27 @@ import { requireRun } from "../record/require.ts";
 import { listRuns } from "../record/run_lists.ts";
 import { listEvents } from "../record/transitions.ts";
 import { submitBatch } from "./batch.ts";
+import { dryRun } from "./dry_run.ts";
 import { followRun } from "./follow_run.ts";
 import { missingSecretNotices } from "./missing_secrets.ts";
 import { answerSubmitted, deleteFinishedRun, idempotencyOf } from "./service.ts";
-import { readSubmission } from "./submission.ts";
+import { readSubmission, readUnstored } from "./submission.ts";
 
 type Caller = RequestContext<"user" | "host">;
 
 const HOLD_MS = 20_000;
 const MAX_WAIT_S = 3600;
 
-const SUBMIT = { follow: flag("1: stream the logs of the run, with ::exit N as the last line") };
+const SUBMIT = {
+	follow: flag("1: stream the logs of the run, with ::exit N as the last line"),
+	dry_run: flag("1: say what the submission would do, and store nothing"),
+};
 
 /** POST /runs: accepts a pipeline or a submission, as JSON or YAML. */
 async function submit(context: Caller & Queried<typeof SUBMIT>): Promise<Response> {
 	const { request, environment, principal, requestId } = context;
+	if (context.query.dry_run)
+		return json(await dryRun(environment, principal.team, await readUnstored(request, environment, principal.team)));
 	const { pipeline, project, definition } = await readSubmission(request, environment, principal.team);
 	const answer: Submitted = unwrap(
 		await dispatcherOf(environment, principal.team).submit({
@@ -150,11 +156,12 @@ export const runRoutes = [
 			summary: "Submit a pipeline, or a submission, as JSON, YAML or a form",
 			headers: { "Idempotency-Key": "repeated with the same content, it answers with the same run for a day" },
 			content: {
-				"application/json": "a pipeline, or {pipeline | run, params, env, source, branch, changed, runs_on, container, priority, project}",
+				"application/json":
+					"a pipeline, or {pipeline | run, params, env, source, branch, changed, jobs, runs_on, container, priority, project}",
 				"application/yaml": "the same",
 				"multipart/form-data": "parts with the same names; source may be a tar archive",
 			},
-			answers: { 201: resources.submittedRun, 200: "text/plain" },
+			answers: { 201: resources.submittedRun, 200: [resources.plannedRun, "text/plain"] },
 		},
 		query: SUBMIT,
 		handle: submit,

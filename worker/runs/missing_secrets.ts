@@ -3,6 +3,17 @@ import type { Environment } from "../bindings.ts";
 import { errorFields, log } from "../platform/logger.ts";
 import { missingSecrets } from "../secrets/service.ts";
 
+/** The secrets that jobs request and the project does not have. */
+export async function missingSecretsOf(
+	environment: Environment,
+	team: string,
+	pipeline: ResolvedPipeline,
+	project: string,
+): Promise<string[]> {
+	const names = [...new Set(pipeline.jobs.flatMap(({ secrets }) => Object.values(secrets)))];
+	return missingSecrets(environment.DB, team, project, names);
+}
+
 /**
  * Notices about secrets that jobs request and the project does not have: someone may still set them
  * before the jobs start.
@@ -13,10 +24,9 @@ export async function missingSecretNotices(
 	pipeline: ResolvedPipeline,
 	project: string,
 ): Promise<string[]> {
-	const names = [...new Set(pipeline.jobs.flatMap(({ secrets }) => Object.values(secrets)))];
 	// The run is accepted. A failed lookup is no error here: each job start looks up its secrets
 	// again.
-	const missing = await missingSecrets(environment.DB, team, project, names).catch((error) => {
+	const missing = await missingSecretsOf(environment, team, pipeline, project).catch((error) => {
 		log("warn", "cannot look up the secrets of a run", errorFields(error));
 		return [];
 	});

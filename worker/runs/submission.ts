@@ -24,9 +24,14 @@ import { findResolved, MAX_STORED_TEXT, type ResolvedSubmission, storeResolved, 
 
 /** @throws ApiError `malformed`, `too_large`, `validation_failed`, `unavailable` */
 export async function readSubmission(request: Request, environment: Environment, team: string): Promise<ResolvedSubmission> {
-	const submission = isForm(request) ? await readForm(request, environment, team) : await readPlain(request, environment, team);
+	const submission = isForm(request) ? await readForm(request, environment, team, true) : await readPlain(request, environment, team);
 	await requireSource(environment, team, submission.pipeline.source);
 	return submission;
+}
+
+/** The same of a dry run: nothing is stored, also no source of a form. @throws ApiError as `readSubmission` does */
+export async function readUnstored(request: Request, environment: Environment, team: string): Promise<ResolvedSubmission> {
+	return isForm(request) ? readForm(request, environment, team, false) : readPlain(request, environment, team);
 }
 
 async function readPlain(request: Request, environment: Environment, team: string): Promise<ResolvedSubmission> {
@@ -92,7 +97,7 @@ function* checkingText(text: string, isJson: boolean): SlicedWork<CheckedSubmiss
 	return yield* checkingSubmission(text);
 }
 
-async function readForm(request: Request, environment: Environment, team: string): Promise<ResolvedSubmission> {
+async function readForm(request: Request, environment: Environment, team: string, isStored: boolean): Promise<ResolvedSubmission> {
 	const { texts, bundle } = await readFormParts(request);
 	// Validation is cheap and comes before the upload is stored.
 	const characters = [...texts.values()].reduce((sum, { length }) => sum + length, 0);
@@ -100,6 +105,7 @@ async function readForm(request: Request, environment: Environment, team: string
 	if (!bundle) return resolve(checked, await repositoryFor(environment, team, repositoryOf(checked)), characters);
 	const submission = await withTurn(checked.resolving({ repository: null }), characters);
 	if (texts.has("source")) throw partError("source", "The form has this part twice: as a file and as text.", "Send only one of them.");
+	if (!isStored) return withDefinition(submission);
 	unwrap(await dispatcherOf(environment, team).checkRoom());
 	const size = bundle.reduce((sum, chunk) => sum + chunk.byteLength, 0);
 	const { id } = await storeSource(environment, team, each(bundle), size);

@@ -2,6 +2,7 @@ import { ApiError } from "../../wire/errors.ts";
 import { MAX_RESOLVED_BYTES } from "../../wire/limits.ts";
 import { ADHOC_PROJECT } from "../../wire/projects.ts";
 import { API_EVENT } from "../expressions/scope.ts";
+import { withChosenJobs } from "../resolve/chosen_jobs.ts";
 import { checkReferences } from "../resolve/references.ts";
 import { DEFAULT_NAME, resolvePipeline } from "../resolve/resolve.ts";
 import type { ResolvedPipeline } from "../resolve/resolved.ts";
@@ -52,14 +53,14 @@ export interface ResolveOptions {
 	event?: string;
 	/** The name of a pipeline without one. */
 	name?: string;
+	sha?: string | null;
+	baseSha?: string | null;
 }
 
 /** What only a trigger knows. */
 export interface TriggerOptions extends ResolveOptions {
 	pullRequest?: ResolvedPipeline["pull_request"];
 	mergeTarget?: string | null;
-	sha?: string | null;
-	baseSha?: string | null;
 	isBesidePush?: boolean;
 }
 
@@ -123,7 +124,14 @@ export function* resolvingSubmission(
 		throw validationFailed(
 			found.map(({ path, message, suggestion }) => errorAt(valid.document, [...valid.at, ...path], message, suggestion)),
 		);
-	return { pipeline, project };
+	return { pipeline: given.jobs === undefined ? pipeline : chosenFrom(pipeline, given.jobs, submitted), project };
+}
+
+/** The pipeline with the chosen jobs. @throws ApiError `validation_failed` */
+function chosenFrom(pipeline: ResolvedPipeline, chosen: readonly string[], submitted: SourceDocument): ResolvedPipeline {
+	const { pipeline: partial, unknown } = withChosenJobs(pipeline, chosen);
+	if (unknown.length === 0) return partial;
+	throw validationFailed(unknown.map(({ index, message, suggestion }) => errorAt(submitted, ["jobs", String(index)], message, suggestion)));
 }
 
 /** The values of the parameters. @throws ApiError `validation_failed` */

@@ -29,6 +29,7 @@ const JOB = {
 };
 const PIPELINE = {
 	is_command: false,
+	is_partial: false,
 	is_beside_push: false,
 	branch: null,
 	pull_request: null,

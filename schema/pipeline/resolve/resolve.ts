@@ -83,6 +83,7 @@ export function* resolvePipeline(pipeline: Pipeline, overrides: Overrides): Slic
 	const resolved: ResolvedPipeline = {
 		name,
 		is_command: overrides.isCommand,
+		is_partial: false,
 		is_beside_push: overrides.isBesidePush,
 		source,
 		branch,

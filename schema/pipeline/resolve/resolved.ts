@@ -129,6 +129,8 @@ const resolvedPipeline = z.object({
 	 * Whether it is a submitted command and not a pipeline: its result is no status of the commit.
 	 */
 	is_command: z.boolean().default(false),
+	/** Whether only some jobs of its file run: its result is no status of the commit, either. */
+	is_partial: z.boolean().default(false),
 	/**
 	 * Whether the push of the same commit runs it, too: the pull request has a status of its own.
 	 */

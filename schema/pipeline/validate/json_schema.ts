@@ -33,6 +33,12 @@ function describe(schema: z.ZodType): JsonSchema {
 		unrepresentable: "any",
 		override({ zodSchema, jsonSchema }) {
 			// describe() makes a copy of the schema, with the schema as its parent.
+			// The template of a job may have its steps; `lint` checks what the two make together.
+			const { properties, required } = jsonSchema;
+			if (properties && "extends" in properties && required?.includes("steps")) {
+				jsonSchema.required = required.filter((key) => key !== "steps");
+				Object.assign(jsonSchema, { if: { required: ["extends"] }, else: { required: ["steps"] } });
+			}
 			const shorthand = shorthands.get(zodSchema) ?? shorthands.get(zodSchema._zod.parent ?? {});
 			if (!shorthand) return;
 			const forms = [...(shorthand.inner ? [shorthand.inner] : []), ...(shorthand.also ?? [])].map(formOf);

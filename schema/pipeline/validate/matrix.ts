@@ -61,7 +61,7 @@ export const plainCell = membersOf(text);
 /** One value of an axis: a text, or the members of a map. */
 const axisValue = z.unknown().transform((value, context): string | Cell => {
 	const read = isScalar(value) ? template.safeParse(value) : cell.safeParse(value);
-	if (read.success && Object.keys(read.data).length > 0) return read.data;
+	if (read.success && (typeof read.data === "string" || Object.keys(read.data).length > 0)) return read.data;
 	if (read.success) context.addIssue({ code: "custom", message: "A map of values may not be empty." });
 	for (const issue of read.error?.issues ?? []) context.addIssue({ ...issue });
 	return z.NEVER;

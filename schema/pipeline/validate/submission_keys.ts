@@ -3,7 +3,7 @@ import { MAX_CHANGED_PATHS, MAX_DISCOVERY_FILE_BYTES } from "../../wire/limits.t
 import { projectName } from "../../wire/projects.ts";
 import { priority, submittedContainer, submittedLabels } from "./language.ts";
 import { gitRef, source } from "./source.ts";
-import { environment, KNOWN_KEYS } from "./values.ts";
+import { environment, KNOWN_KEYS, nonEmpty, oneOrMore } from "./values.ts";
 
 /** The keys of a submission: a pipeline or a command, and the values for this run. */
 
@@ -22,6 +22,8 @@ const keys = {
 	container: submittedContainer.optional(),
 	priority: priority.optional(),
 	project: projectName.optional(),
+	/** The keys of the jobs that run, with those that they need. Default: all. */
+	jobs: oneOrMore(nonEmpty, 100).optional(),
 };
 
 export const submission = z.strictObject(keys, {

@@ -26,9 +26,9 @@ const EVENT_SUFFIXES: Readonly<Record<string, string>> = { tag: " (tag)", schedu
 export function updateStatus(core: Core, runId: string): void {
 	const run = findRun(core, runId) as RunRow;
 	if (run.project === ADHOC_PROJECT || run.source_git === null || run.commit_sha === null) return;
-	const { is_command, is_beside_push } = pipelineOf(core, run);
+	const { is_command, is_partial, is_beside_push } = pipelineOf(core, run);
 	const isDiscovery = run.kind === "discovery";
-	if (is_command && !isDiscovery) return;
+	if ((is_command || is_partial) && !isDiscovery) return;
 	const suffix = is_beside_push ? OF_PULL_REQUEST : (EVENT_SUFFIXES[run.trigger_kind] ?? "");
 	const name = `${isDiscovery ? DISCOVERY : run.pipeline}${suffix}`;
 	const key = `status ${run.project} ${run.commit_sha} ${name}`;

@@ -33,7 +33,7 @@ export function explainJob(core: Core, jobId: string): Explanation | null {
 	};
 }
 
-function wantedBy(job: Pick<JobRow, "runs_on">, { project, is_trusted }: RunRow): Wanted {
+function wantedBy(job: Pick<JobRow, "runs_on">, { project, is_trusted }: Pick<RunRow, "project" | "is_trusted">): Wanted {
 	return { requirements: job.runs_on, project, is_trusted };
 }
 
@@ -43,9 +43,8 @@ function explainAgent(core: Core, agent: AgentRow, job: JobRow, wanted: Wanted):
 }
 
 function availability(core: Core, agent: AgentRow, job: JobRow): string {
-	if (agent.disabled_at !== null) return `is disabled by ${agent.disabled_by}`;
-	if (agent.drained_at !== null) return `is drained by ${agent.drained_by}`;
-	if (agent.status !== "online") return `is ${agent.status}`;
+	const absence = absenceOf(agent);
+	if (absence !== null) return absence;
 	const [decline] = core.sql.all<{ until: number }>(
 		"SELECT until FROM declines WHERE job_id = ? AND agent_id = ? AND until > ?",
 		job.id,
@@ -55,6 +54,17 @@ function availability(core: Core, agent: AgentRow, job: JobRow): string {
 	if (decline) return `declined the job or let its offer expire; gets it again after ${new Date(decline.until).toISOString()}`;
 	const [offer] = core.sql.all<{ agent_id: string }>("SELECT agent_id FROM offers WHERE job_id = ?", job.id);
 	if (offer?.agent_id === agent.id) return "has been offered the job";
+	return freedomOf(core, agent);
+}
+
+/** Why an agent takes no job at all; null if it takes some. */
+function absenceOf(agent: AgentRow): string | null {
+	if (agent.disabled_at !== null) return `is disabled by ${agent.disabled_by}`;
+	if (agent.drained_at !== null) return `is drained by ${agent.drained_by}`;
+	return agent.status === "online" ? null : `is ${agent.status}`;
+}
+
+function freedomOf(core: Core, agent: AgentRow): string {
 	return capacityOf(core, agent) > 0 ? "is free" : `is busy: all of its ${agent.slots} slots are taken`;
 }
 
@@ -227,6 +237,35 @@ function isOutsideAny(wanted: Wanted, agents: readonly AgentRow[]): boolean {
 }
 
 const REASONS_SHOWN = 5;
+/** More sets of requirements than this are not looked at for one answer. */
+const MAX_REQUIREMENTS = 50;
+const MAX_SHOWN_AGENTS = 50;
+
+/** The agents for jobs that are not submitted yet, and the notices that a submission would get. */
+export interface Candidates {
+	/** The requirements as given → the agents, those that fit first, and how many of all fit. */
+	byRequirements: { runs_on: string; agents: Explanation["agents"]; fitting: number }[];
+	notices: string[];
+}
+
+/**
+ * Which agents could take jobs of a project.
+ * @param jobs with their requirements as JSON
+ */
+export function candidatesFor(core: Core, project: string, jobs: readonly { name: string; runs_on: string }[]): Candidates {
+	const run = { project, is_trusted: 1 };
+	const agents = allAgents(core);
+	const sets = [...new Set(jobs.map(({ runs_on }) => runs_on))].slice(0, MAX_REQUIREMENTS);
+	const byRequirements = sets.map((runs_on) => {
+		const found = agents.map((agent) => {
+			const unmet = unmetBy(core, agent, wantedBy({ runs_on }, run));
+			return { id: agent.id, name: agent.name, fits: unmet === null, reason: unmet ?? absenceOf(agent) ?? freedomOf(core, agent) };
+		});
+		const fitting = found.filter(({ fits }) => fits);
+		return { runs_on, agents: [...fitting, ...found.filter(({ fits }) => !fits)].slice(0, MAX_SHOWN_AGENTS), fitting: fitting.length };
+	});
+	return { byRequirements, notices: unmetAmong(core, jobs, run) };
+}
 
 /** The unmet requirement of each of these agents. */
 function reasonsOf(core: Core, wanted: Wanted, agents: readonly AgentRow[]): string {
@@ -243,10 +282,14 @@ export function unmetForever(core: Core, runId: string): string[] {
 	const run = findRun(core, runId);
 	if (!run) return [];
 	const open = jobsOf(core, runId).filter(({ finished_at }) => finished_at === null);
+	return unmetAmong(core, open, run);
+}
+
+function unmetAmong(core: Core, jobs: readonly Pick<JobRow, "name" | "runs_on">[], run: Pick<RunRow, "project" | "is_trusted">): string[] {
 	const agents = allAgents(core);
-	return [...Map.groupBy(open, ({ runs_on }) => runs_on)]
-		.slice(0, 50)
-		.map(([runs_on, jobs]) => ({ names: jobs[0]?.name, n: jobs.length, wanted: wantedBy({ runs_on }, run) }))
+	return [...Map.groupBy(jobs, ({ runs_on }) => runs_on)]
+		.slice(0, MAX_REQUIREMENTS)
+		.map(([runs_on, group]) => ({ names: group[0]?.name, n: group.length, wanted: wantedBy({ runs_on }, run) }))
 		.filter(({ wanted }) => agents.every((agent) => unmetBy(core, agent, wanted) !== null && !mayYetFit(agent, wanted)))
 		.slice(0, 10)
 		.map(({ wanted, names, n }) => {
