@@ -38,6 +38,18 @@ export function took(from: string | null, to: string | null): string {
 	return from === null ? "–" : formatDuration((to === null ? Date.now() : Date.parse(to)) - Date.parse(from));
 }
 
+const BAR_CELLS = 10;
+
+/** How much of its usual time something has taken: `█████░░░░░ 50 % of 3m`. */
+export function progressBar(from: string, usualMs: number): string {
+	const share = (Date.now() - Date.parse(from)) / Math.max(1, usualMs);
+	const full = Math.max(0, Math.min(BAR_CELLS, Math.round(share * BAR_CELLS)));
+	const bar = `${paint("blue", "█".repeat(full))}${paint("gray", "░".repeat(BAR_CELLS - full))}`;
+	return share > 1
+		? `${bar} longer than usual (${formatDuration(usualMs)})`
+		: `${bar} ${Math.floor(100 * Math.max(0, share))} % of ${formatDuration(usualMs)}`;
+}
+
 /** Rows in columns; the first row is the head. */
 export function table(rows: readonly (readonly string[])[]): string {
 	const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => visibleLength(row[column] ?? ""))));

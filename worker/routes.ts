@@ -13,6 +13,7 @@ import { badgeRoutes } from "./badges/api.ts";
 import { discoveryRoutes } from "./discovery/api.ts";
 import { comparisonRoutes } from "./discovery/comparisons_api.ts";
 import { discoveryPages } from "./discovery/pages/routes.ts";
+import { estimateRoutes } from "./estimates/api.ts";
 import { eventRoutes } from "./events/api.ts";
 import { failureRoutes } from "./failures/api.ts";
 import { openApiRoute } from "./http/openapi.ts";
@@ -56,6 +57,7 @@ export const routes: readonly Route[] = [
 	...healthRoutes,
 	...runRoutes,
 	...rerunRoutes,
+	...estimateRoutes,
 	...failureRoutes,
 	...pipelineRoutes,
 	...storedPipelineRoutes,

@@ -1,9 +1,10 @@
 import type { Command } from "commander";
 import { composedText } from "../../schema/pipeline/compose/composed_text.ts";
-import type { Explanation, Job, Run } from "../../schema/wire/resources.ts";
+import { formatDuration } from "../../schema/wire/duration.ts";
+import type { Explanation, Job, Run, RunEstimate, UsualDuration } from "../../schema/wire/resources.ts";
 import { Connection } from "../connection.ts";
 import { includedTexts, readPipeline } from "../pipeline_file.ts";
-import { ago, paint, print, printJson, stateText, table, took } from "../terminal.ts";
+import { ago, paint, print, printJson, progressBar, stateText, table, took } from "../terminal.ts";
 import { UsageError } from "../usage_error.ts";
 import { command, type Flags } from "./command.ts";
 import { isWaiting } from "./explain.ts";
@@ -33,7 +34,8 @@ export function showCommand(): Command {
 			const id = await resolveId(connection, named, job);
 			const found = await connection.json<Run | Job>(`/api/v1/${kindOf(id)}/${id}`);
 			if (flags.output === "json") printJson(found);
-			else print("jobs" in found ? runText(found, await reasonsOf(connection, found)) : jobText(found));
+			else
+				print("jobs" in found ? runText(found, await reasonsOf(connection, found), await estimateOf(connection, found)) : jobText(found));
 		});
 }
 
@@ -59,14 +61,24 @@ async function reasonsOf(connection: Connection, run: Run): Promise<Map<string, 
 	return reasons;
 }
 
-function runText(run: Run, reasons: ReadonlyMap<string, string>): string {
+/** How long a run that has not ended usually takes; null for one that has. */
+async function estimateOf(connection: Connection, run: Run): Promise<RunEstimate | null> {
+	return run.finished_at === null ? connection.json<RunEstimate>(`/api/v1/runs/${run.id}/estimate`) : null;
+}
+
+function runText(run: Run, reasons: ReadonlyMap<string, string>, estimate: RunEstimate | null): string {
+	const usual = new Map(estimate?.jobs.map((job) => [job.id, job.usual]));
+	const progress = ({ id, started_at, finished_at }: Pick<Job, "id" | "started_at" | "finished_at">) => {
+		const usualMs = usual.get(id)?.p50_ms;
+		return usualMs === undefined || started_at === null || finished_at !== null ? null : progressBar(started_at, usualMs);
+	};
 	const rows = run.jobs.map((job) => [
 		stateText(job.state),
 		job.name,
 		took(job.started_at, job.finished_at),
 		job.attempts.at(-1)?.agent.name ?? "–",
 		job.id,
-		reasons.get(job.id)?.slice(0, MAX_REASON) ?? "",
+		reasons.get(job.id)?.slice(0, MAX_REASON) ?? progress(job) ?? "",
 	]);
 	const details = [
 		run.branch,
@@ -79,7 +91,13 @@ function runText(run: Run, reasons: ReadonlyMap<string, string>): string {
 	].filter(Boolean);
 	const head = `${stateText(run.state)}  ${paint("bold", `${run.pipeline} #${run.number}`)}  ${details.join(" · ")}`;
 	const reason = run.reason ? `${run.reason.text}\n` : "";
-	return `${head}\n${paint("gray", run.url)}\n${reason}\n${table([["state", "job", "took", "agent", "id", "reason"], ...rows])}`;
+	const expected = estimate?.run ? `${expectedText(run, estimate.run)}\n` : "";
+	return `${head}\n${paint("gray", run.url)}\n${reason}${expected}\n${table([["state", "job", "took", "agent", "id", "reason"], ...rows])}`;
+}
+
+function expectedText({ started_at }: Run, { p50_ms, p90_ms, counted }: UsualDuration): string {
+	const usual = `usually ${formatDuration(p50_ms)}, nine in ten within ${formatDuration(p90_ms)} (of ${counted})`;
+	return started_at === null ? usual : `${progressBar(started_at, p50_ms)}  ${paint("gray", usual)}`;
 }
 
 function jobText(job: Job): string {

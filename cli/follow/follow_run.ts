@@ -1,5 +1,6 @@
+import { formatDuration } from "../../schema/wire/duration.ts";
 import type { LogFormat } from "../../schema/wire/log_formats.ts";
-import type { Job, Run } from "../../schema/wire/resources.ts";
+import type { Job, Run, RunEstimate } from "../../schema/wire/resources.ts";
 import { exitCodeOf } from "../../schema/wire/run_exit_codes.ts";
 import { isTerminal } from "../../schema/wire/states.ts";
 import type { Connection } from "../connection.ts";
@@ -21,6 +22,7 @@ const COLORS = ["cyan", "magenta", "yellow", "blue", "green"] as const;
 export async function followRun(connection: Connection, run: Pick<Run, "id" | "url" | "jobs">): Promise<number> {
 	const interrupted = new Promise<null>((resolve) => process.once("SIGINT", () => resolve(null)));
 	const isByLine = run.jobs.length > 1;
+	if (isColored(process.stderr)) await printEstimate(connection, run.id);
 	const followed = followLog<Run>(connection, {
 		log: `/api/v1/runs/${run.id}/log?format=${logFormat()}`,
 		state: (isWhole) => (isWhole ? `/api/v1/runs/${run.id}/wait?timeout=${END_TIMEOUT_S}` : `/api/v1/runs/${run.id}`),
@@ -39,6 +41,15 @@ export async function followRun(connection: Connection, run: Pick<Run, "id" | "u
 	}
 	print(summaryOf(ended));
 	return runExitCode(ended);
+}
+
+/** Says how long the run usually takes, to a person who waits for it. */
+async function printEstimate(connection: Connection, id: string): Promise<void> {
+	// The run matters, not its estimate.
+	const estimate = await connection.json<RunEstimate>(`/api/v1/runs/${id}/estimate`).catch(() => null);
+	if (!estimate?.run) return;
+	const { p50_ms, p90_ms } = estimate.run;
+	process.stderr.write(`windlass: It usually takes ${formatDuration(p50_ms)}, nine times in ten at most ${formatDuration(p90_ms)}.\n`);
 }
 
 /** Prints the log of a job as it grows, to its end. @returns the job after its end */

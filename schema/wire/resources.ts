@@ -160,6 +160,17 @@ export const submittedRun = run.extend({
 });
 export type SubmittedRun = z.infer<typeof submittedRun>;
 
+/** How long something usually takes: half of the counted successes, and nine tenths, took at most this. */
+const usualDuration = z.object({ p50_ms: z.number().int(), p90_ms: z.number().int(), counted: z.number().int().positive() });
+export type UsualDuration = z.infer<typeof usualDuration>;
+
+/** The estimates of a run and its jobs; null without an earlier success. */
+export const runEstimate = z.object({
+	run: usualDuration.nullable(),
+	jobs: z.array(z.object({ id: z.string(), name: z.string(), usual: usualDuration.nullable() })),
+});
+export type RunEstimate = z.infer<typeof runEstimate>;
+
 /** The answer to a dry run: what a submission would do. */
 export const plannedRun = z.object({
 	project: z.string(),
@@ -429,7 +440,10 @@ export const explanation = z.object({
 	job_id: z.string(),
 	state: jobState,
 	summary: z.string(),
+	/** The position of a queued job among all that are queued, from 1. */
 	position: z.number().int().nullable(),
+	/** When a queued job will start, if every job takes its usual time; null if that is unknown. */
+	starts_in_ms: z.number().int().nullable(),
 	waiting_for: z.array(z.string()),
 	retry_at: time.nullable(),
 	agents: z.array(z.object({ id: z.string(), name: z.string(), fits: z.boolean(), reason: z.string() })),

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import { expectedStarts } from "../../worker/estimates/expected_starts.ts";
 import type { QueuedJob } from "../../worker/queue/core/runs/queue_order.ts";
-import { expectedStarts } from "../../worker/system/expected_starts.ts";
 
 const job = (name: string, fitting = 1): QueuedJob => ({
 	job: { id: name, name, queued_at: 0, run_id: "run" },

@@ -24,6 +24,7 @@ describe("defaults", () => {
 			pipeline: {
 				name: "pipeline",
 				is_command: false,
+				is_partial: false,
 				is_beside_push: false,
 				source: null,
 				branch: null,

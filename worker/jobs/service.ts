@@ -1,6 +1,7 @@
 import type { Explanation, Job } from "../../schema/wire/resources.ts";
 import { isTerminal } from "../../schema/wire/states.ts";
 import type { Environment } from "../bindings.ts";
+import { queueForecast, startText } from "../estimates/service.ts";
 import { logProgress } from "../logs/service.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { presentJob } from "../record/present.ts";
@@ -22,6 +23,7 @@ export async function describeJob(environment: Environment, record: JobRecord): 
 export async function explain(environment: Environment, record: JobRecord): Promise<Explanation> {
 	const { job } = record;
 	const live = await dispatcherOf(environment, job.team).explain(job.id);
+	if (live?.state === "queued") return withForecast(environment, job.team, live);
 	return (
 		live ?? {
 			job_id: job.id,
@@ -29,8 +31,24 @@ export async function explain(environment: Environment, record: JobRecord): Prom
 			summary: job.reason_text ?? `The job has ended: ${job.state}.`,
 			position: null,
 			waiting_for: [],
+			starts_in_ms: null,
 			retry_at: null,
 			agents: [],
 		}
 	);
+}
+
+/** Of so many queued jobs the starts are estimated. */
+const FORESEEN = 200;
+const ORDINALS = ["First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth"];
+
+/** Adds to a queued job where it is in the queue, and when it will start. */
+async function withForecast(environment: Environment, team: string, live: Explanation): Promise<Explanation> {
+	const { position } = live;
+	if (position === null || position > FORESEEN || live.agents.every(({ fits }) => !fits)) return live;
+	const { queue, starts } = await queueForecast(environment, team, FORESEEN);
+	const start = starts[queue.jobs.findIndex(({ job }) => job.id === live.job_id)] ?? null;
+	const place = `${ORDINALS[position - 1] ?? `No. ${position}`} in the queue`;
+	const text = start === null ? `${place}.` : `${place}, ${startText(start)}.`;
+	return { ...live, starts_in_ms: start === null ? null : Math.round(start), summary: `${live.summary} ${text}` };
 }

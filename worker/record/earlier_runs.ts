@@ -1,11 +1,11 @@
-import { and, desc, eq, inArray, isNotNull, isNull, lt, notInArray, or, type SQL } from "drizzle-orm";
+import { and, desc, eq, isNotNull, isNull, lt, notInArray, type SQL } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { jobs, type RunRow, runs } from "../../schema/database/tables.ts";
+import { type RunRow, runs } from "../../schema/database/tables.ts";
 import { isTerminal, type RunState } from "../../schema/wire/states.ts";
 import type { Environment } from "../bindings.ts";
 import { findRun } from "./runs.ts";
 
-/** What the runs before a run say: their states, and how long they usually take. */
+/** What the runs before a run say. */
 
 function isOfSameBranch(run: RunRow): SQL[] {
 	const isSameBranch = run.branch === null ? isNull(runs.branch) : eq(runs.branch, run.branch);
@@ -66,63 +66,3 @@ export async function previousState(
 }
 
 const RESULTS: ReadonlySet<RunState> = new Set(["succeeded", "failed", "errored", "timed_out"]);
-
-const USUAL_OF = 5;
-const MAX_EARLIER_RUNS = 50;
-
-/**
- * The median durations of the newest five successful runs of a pipeline and of their jobs. Reruns with reused results and runs with approvals are ignored.
- */
-export async function usualDurations(db: D1Database, run: RunRow): Promise<UsualDurations> {
-	const before = await drizzle(db)
-		.select({ id: runs.id, pipeline: runs.pipeline, state: runs.state, started_at: runs.started_at, finished_at: runs.finished_at })
-		.from(runs)
-		.where(and(eq(runs.team, run.team), eq(runs.project, run.project), lt(runs.id, run.id)))
-		.orderBy(desc(runs.id))
-		.limit(MAX_EARLIER_RUNS);
-	const done = before.filter(
-		(one) => one.pipeline === run.pipeline && one.state === "succeeded" && one.started_at !== null && one.finished_at !== null,
-	);
-	const odd = await drizzle(db)
-		.selectDistinct({ id: jobs.run_id })
-		.from(jobs)
-		.where(
-			and(
-				inArray(
-					jobs.run_id,
-					done.map(({ id }) => id),
-				),
-				or(eq(jobs.reason_code, "reused"), isNotNull(jobs.approved_by)),
-			),
-		);
-	const left = new Set(odd.map(({ id }) => id));
-	const counted = done.filter(({ id }) => !left.has(id)).slice(0, USUAL_OF);
-	const runMs = median(counted.map((one) => (one.finished_at as number) - (one.started_at as number)));
-	const ofJobs = await drizzle(db)
-		.select({ name: jobs.name, started_at: jobs.started_at, finished_at: jobs.finished_at })
-		.from(jobs)
-		.where(
-			inArray(
-				jobs.run_id,
-				counted.map(({ id }) => id),
-			),
-		);
-	const ended = ofJobs.filter(({ started_at, finished_at }) => started_at !== null && finished_at !== null);
-	const byName = Map.groupBy(ended, ({ name }) => name);
-	const jobsMs = new Map(
-		[...byName].map(([name, all]) => [name, median(all.map((one) => (one.finished_at as number) - (one.started_at as number))) as number]),
-	);
-	return { runMs, jobsMs };
-}
-
-/** How long a run of a pipeline and its jobs usually take, in milliseconds. */
-export interface UsualDurations {
-	/** Null without an earlier success. */
-	runMs: number | null;
-	/** By the names of the jobs. */
-	jobsMs: ReadonlyMap<string, number>;
-}
-
-function median(values: readonly number[]): number | null {
-	return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? null;
-}

@@ -1,4 +1,5 @@
 import { formatDuration } from "../../schema/wire/duration.ts";
+import type { UsualDuration } from "../../schema/wire/resources.ts";
 import { shownState } from "../../schema/wire/state_words.ts";
 import { isTerminal, type JobState, type RunState } from "../../schema/wire/states.ts";
 import { timeMark } from "./parts.ts";
@@ -61,6 +62,11 @@ export function Left({ from, usualMs }: { from: string; usualMs: number }) {
 			{timeMark(["left", Date.parse(from), usualMs])}
 		</span>
 	);
+}
+
+/** `usually 3m, nine in ten within 5m`. */
+export function usualText({ p50_ms, p90_ms }: UsualDuration): string {
+	return `usually ${formatDuration(p50_ms)}, nine in ten within ${formatDuration(p90_ms)}`;
 }
 
 /** A bar that shows how much of its usual time something has taken; an ended one is full. */

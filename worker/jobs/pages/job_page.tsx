@@ -1,10 +1,10 @@
 import type { ComponentChildren } from "preact";
-import type { Job, RunSummary } from "../../../schema/wire/resources.ts";
+import type { Job, RunSummary, UsualDuration } from "../../../schema/wire/resources.ts";
 import { shownState } from "../../../schema/wire/state_words.ts";
 import { isTerminal } from "../../../schema/wire/states.ts";
 import { awaitsApproval, JobApproval } from "../../approvals/pages/approval.tsx";
 import { Part } from "../../ui/parts.ts";
-import { CancelButton, Mark, Meter, Took } from "../../ui/words.tsx";
+import { CancelButton, Mark, Meter, Took, usualText } from "../../ui/words.tsx";
 import { Annotations } from "./annotations.tsx";
 
 /** The views of a job, in their order. */
@@ -25,7 +25,8 @@ const LABELS: Record<JobTab, string> = {
 interface JobPageProps {
 	job: Job;
 	run: RunSummary;
-	usualMs: number | null;
+	/** How long the job usually takes. */
+	usual: UsualDuration | null;
 	/** The views that have something to show. */
 	tabs: readonly JobTab[];
 	tab: JobTab;
@@ -61,7 +62,7 @@ export function JobPage(props: JobPageProps) {
 	);
 }
 
-function JobHead({ job, run, usualMs, attempt }: JobPageProps) {
+function JobHead({ job, run, usual, attempt }: JobPageProps) {
 	const state = awaitsApproval(job) ? "waiting" : job.state;
 	const { word, tone } = shownState(state);
 	const [newest] = job.attempts.slice(-1);
@@ -96,13 +97,14 @@ function JobHead({ job, run, usualMs, attempt }: JobPageProps) {
 				{[
 					job.exit_code !== null && job.exit_code !== 0 && `exit code ${job.exit_code}`,
 					job.allow_failure && "may fail",
+					usual !== null && usualText(usual),
 					job.approved_by !== null && `approved by ${job.approved_by}`,
 					...Object.entries(job.matrix ?? {}).map(([axis, value]) => `${axis} ${value}`),
 				]
 					.filter(Boolean)
 					.join(" · ")}
 			</p>
-			{job.finished_at === null && <Meter from={job.started_at} to={null} usualMs={usualMs} state={job.state} />}
+			{job.finished_at === null && <Meter from={job.started_at} to={null} usualMs={usual?.p50_ms ?? null} state={job.state} />}
 			{job.reason && <p class={`reason${tone === "bad" ? " bad" : ""}`}>{job.reason.text}</p>}
 			{job.attempts.length > 1 && <AttemptChips job={job} attempt={attempt} />}
 		</Part>

@@ -11,12 +11,7 @@ export function WaitsView({ explanation, job }: { explanation: Explanation | nul
 	const waited = job.queued_at !== null && job.started_at !== null ? Date.parse(job.started_at) - Date.parse(job.queued_at) : null;
 	return (
 		<Part id="waits">
-			{explanation && (
-				<p class="reason">
-					{explanation.summary}
-					{explanation.position !== null && explanation.position > 1 && ` Position ${explanation.position} in its queue partition.`}
-				</p>
-			)}
+			{explanation && <p class="reason">{explanation.summary}</p>}
 			{explanation && explanation.agents.length > 0 && (
 				<ul class="list">
 					{explanation.agents.map((agent) => (

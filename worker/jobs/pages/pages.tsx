@@ -1,11 +1,11 @@
 import type { ComponentChildren } from "preact";
 import { isTerminal } from "../../../schema/wire/states.ts";
 import { presentArtifacts } from "../../artifacts/service.ts";
+import { usualDurations } from "../../estimates/service.ts";
 import { attempt as attemptParameter, oneOf, valuesOf } from "../../http/parameters.ts";
 import type { RequestContext } from "../../http/route.ts";
 import { beginOfLog, previewLog } from "../../logs/pages/log_preview.ts";
 import { LogView } from "../../logs/pages/log_view.tsx";
-import { usualDurations } from "../../record/earlier_runs.ts";
 import { presentRunSummary } from "../../record/present.ts";
 import { requireJob, requireRunRow } from "../../record/require.ts";
 import { TestResults } from "../../test_results/pages/test_results.tsx";
@@ -83,7 +83,7 @@ export async function jobPage(context: RequestContext<"user">): Promise<Response
 			<JobPage
 				job={job}
 				run={presentRunSummary(run, baseUrl)}
-				usualMs={usual.jobsMs.get(job.name) ?? null}
+				usual={usual.jobs.get(job.name) ?? null}
 				tabs={tabs}
 				tab={tab}
 				attempt={number}

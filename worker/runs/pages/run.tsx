@@ -7,12 +7,13 @@ import { isFailure } from "../../../schema/wire/state_words.ts";
 import { isTerminal } from "../../../schema/wire/states.ts";
 import { filesOf, present } from "../../artifacts/service.ts";
 import type { Environment } from "../../bindings.ts";
+import { type UsualDurations, usualDurations } from "../../estimates/service.ts";
 import { failureOf } from "../../failures/service.ts";
 import { integer, oneOf, text, valuesOf } from "../../http/parameters.ts";
 import type { RequestContext } from "../../http/route.ts";
 import { dispatcherOf } from "../../platform/dispatcher.ts";
 import type { RunWait } from "../../queue/core/runs/explain.ts";
-import { listEarlier, type UsualDurations, usualDurations } from "../../record/earlier_runs.ts";
+import { listEarlier } from "../../record/earlier_runs.ts";
 import { presentRun, presentRunSummary } from "../../record/present.ts";
 import {
 	findDefinition,
@@ -91,8 +92,8 @@ export async function runPage(context: RequestContext<"user">): Promise<Response
 		children: (
 			<RunPage
 				run={run}
-				usualMs={usual.runMs}
-				usualJobsMs={usual.jobsMs}
+				usual={usual.run}
+				usualJobs={usual.jobs}
 				waits={waits}
 				isStuck={wait?.isStuck ?? false}
 				previous={earlier.find(({ state }) => state === "succeeded" || isFailure(state)) ?? null}

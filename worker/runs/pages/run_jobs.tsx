@@ -1,5 +1,5 @@
 import { formatDuration } from "../../../schema/wire/duration.ts";
-import type { Job } from "../../../schema/wire/resources.ts";
+import type { Job, UsualDuration } from "../../../schema/wire/resources.ts";
 import { isFailure, shownState } from "../../../schema/wire/state_words.ts";
 import { aggregateState, isTerminal } from "../../../schema/wire/states.ts";
 import { awaitsApproval } from "../../approvals/pages/approval.tsx";
@@ -11,19 +11,20 @@ interface RunJobsProps {
 	/** What the queued jobs wait for, by job. */
 	waits: Readonly<Record<string, string>>;
 	/** The usual durations in milliseconds, by the names of the jobs. */
-	usualMs: ReadonlyMap<string, number>;
+	/** How long jobs usually take, by their names. */
+	usual: ReadonlyMap<string, UsualDuration>;
 }
 
 /** The jobs of a run: first what failed, then what needs a person. Matrix jobs are one entry. */
-export function RunJobs({ jobs, waits, usualMs }: RunJobsProps) {
+export function RunJobs({ jobs, waits, usual }: RunJobsProps) {
 	const groups = [...Map.groupBy(jobs, ({ key }) => key).values()].sort((a, b) => urgencyOf(a) - urgencyOf(b));
 	return (
 		<nav class="card jobs" aria-label="Jobs" data-list>
 			{groups.map((group) => {
 				const [first] = group;
 				if (!first) return null;
-				if (group.length > 1) return <MatrixJobs key={first.key} jobs={group} waits={waits} usualMs={usualMs} />;
-				return <JobLink key={first.id} job={first} wait={waits[first.id]} usualMs={usualMs.get(first.name)} />;
+				if (group.length > 1) return <MatrixJobs key={first.key} jobs={group} waits={waits} usual={usual} />;
+				return <JobLink key={first.id} job={first} wait={waits[first.id]} usualMs={usual.get(first.name)?.p50_ms} />;
 			})}
 		</nav>
 	);
@@ -77,7 +78,7 @@ const FOLDED = [
 	{ states: ["skipped", "cancelled"], word: "did not run", mark: "skipped" },
 ] as const;
 
-function MatrixJobs({ jobs, waits, usualMs }: RunJobsProps) {
+function MatrixJobs({ jobs, waits, usual }: RunJobsProps) {
 	const sorted = [...jobs].sort((a, b) => urgencyOf([a]) - urgencyOf([b]));
 	const folded = FOLDED.map((fold) => ({ ...fold, jobs: sorted.filter((job) => isIn(fold.states, job) && !awaitsApproval(job)) }));
 	const isFolded = new Set(folded.flatMap((fold) => fold.jobs));
@@ -93,10 +94,10 @@ function MatrixJobs({ jobs, waits, usualMs }: RunJobsProps) {
 				<span>{longest(jobs)}</span>
 			</Part>
 			{listed.map((job) => (
-				<JobLink key={job.id} job={job} wait={waits[job.id]} usualMs={usualMs.get(job.name)} />
+				<JobLink key={job.id} job={job} wait={waits[job.id]} usualMs={usual.get(job.name)?.p50_ms} />
 			))}
 			{folded.map((fold) => (
-				<FoldedJobs key={fold.word} {...fold} isAlone={fold.jobs.length === jobs.length} waits={waits} usualMs={usualMs} />
+				<FoldedJobs key={fold.word} {...fold} isAlone={fold.jobs.length === jobs.length} waits={waits} usual={usual} />
 			))}
 		</details>
 	);
@@ -107,10 +108,10 @@ function isIn(states: readonly string[], { state }: Job): boolean {
 }
 
 /** Jobs in one state behind one line, with one reason for all. */
-function FoldedJobs({ jobs, word, mark, isAlone, waits, usualMs }: RunJobsProps & { word: string; mark: string; isAlone: boolean }) {
+function FoldedJobs({ jobs, word, mark, isAlone, waits, usual }: RunJobsProps & { word: string; mark: string; isAlone: boolean }) {
 	const [first] = jobs;
 	if (!first) return null;
-	const links = jobs.map((job) => <JobLink key={job.id} job={job} wait={undefined} usualMs={usualMs.get(job.name)} isPlain />);
+	const links = jobs.map((job) => <JobLink key={job.id} job={job} wait={undefined} usualMs={usual.get(job.name)?.p50_ms} isPlain />);
 	if (isAlone) return <>{links}</>;
 	return (
 		<details id={`f-${mark}-${first.key}`}>

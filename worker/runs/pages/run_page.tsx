@@ -1,11 +1,11 @@
 import type { ComponentChildren } from "preact";
 import type { ResolvedPipeline } from "../../../schema/pipeline/resolve/resolved.ts";
 import { formatDuration } from "../../../schema/wire/duration.ts";
-import type { Run, RunSummary, TestTotals } from "../../../schema/wire/resources.ts";
+import type { Run, RunSummary, TestTotals, UsualDuration } from "../../../schema/wire/resources.ts";
 import { shownState } from "../../../schema/wire/state_words.ts";
 import { isTerminal } from "../../../schema/wire/states.ts";
 import { Part } from "../../ui/parts.ts";
-import { Ago, CancelButton, Left, Mark, Meter, Took } from "../../ui/words.tsx";
+import { Ago, CancelButton, Left, Mark, Meter, Took, usualText } from "../../ui/words.tsx";
 import { RunJobs } from "./run_jobs.tsx";
 import { authorOf, endedIn, subjectOf } from "./run_list.tsx";
 
@@ -16,8 +16,9 @@ type RunTab = (typeof RUN_TABS)[number];
 interface RunPageProps {
 	run: Run;
 	/** The usual durations in milliseconds: of the run, and of its jobs by name. */
-	usualMs: number | null;
-	usualJobsMs: ReadonlyMap<string, number>;
+	/** How long the run and its jobs, by their names, usually take. */
+	usual: UsualDuration | null;
+	usualJobs: ReadonlyMap<string, UsualDuration>;
 	/** What its queued jobs wait for, by job. */
 	waits: Readonly<Record<string, string>>;
 	/** Whether no agent can take what the run waits for. */
@@ -39,14 +40,14 @@ interface RunPageProps {
 
 /** A run: its state, its jobs, and beside them one of its views. */
 export function RunPage(props: RunPageProps) {
-	const { run, usualJobsMs, waits, tab, children } = props;
+	const { run, usualJobs, waits, tab, children } = props;
 	return (
 		<section id="run">
 			<RunHead {...props} />
 			<div class={run.jobs.length === 0 ? "" : "two"}>
 				{run.jobs.length > 0 && (
 					<Part id="jobs">
-						<RunJobs jobs={run.jobs} waits={waits} usualMs={usualJobsMs} />
+						<RunJobs jobs={run.jobs} waits={waits} usual={usualJobs} />
 					</Part>
 				)}
 				<div class="view">
@@ -58,7 +59,7 @@ export function RunPage(props: RunPageProps) {
 	);
 }
 
-function RunHead({ run, usualMs, isStuck, previous, reruns, hasNotifications, includes }: RunPageProps) {
+function RunHead({ run, usual, isStuck, previous, reruns, hasNotifications, includes }: RunPageProps) {
 	const state = isStuck ? "stuck" : run.state;
 	const { word, tone } = shownState(state);
 	return (
@@ -95,10 +96,12 @@ function RunHead({ run, usualMs, isStuck, previous, reruns, hasNotifications, in
 				{subjectOf(run)} {`${originOf(run)} `}
 				<Ago at={run.created_at} />
 				{waitedText(run)}
-				{run.started_at !== null && run.finished_at === null && usualMs !== null && (
+				{run.started_at !== null && run.finished_at === null && usual !== null && (
 					<>
 						{" · "}
-						<Left from={run.started_at} usualMs={usualMs} />
+						<span title={usualText(usual)}>
+							<Left from={run.started_at} usualMs={usual.p50_ms} />
+						</span>
 					</>
 				)}
 				{run.warnings > 0 && <span class="wait">{` · ${run.warnings} allowed to fail`}</span>}
@@ -127,7 +130,7 @@ function RunHead({ run, usualMs, isStuck, previous, reruns, hasNotifications, in
 					</span>
 				))}
 			</p>
-			{run.finished_at === null && <Meter from={run.started_at} to={null} usualMs={usualMs} state={run.state} />}
+			{run.finished_at === null && <Meter from={run.started_at} to={null} usualMs={usual?.p50_ms ?? null} state={run.state} />}
 			<RunReason run={run} />
 		</Part>
 	);

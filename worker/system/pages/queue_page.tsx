@@ -1,41 +1,23 @@
-import { formatDuration } from "../../../schema/wire/duration.ts";
+import { queueForecast, startText } from "../../estimates/service.ts";
 import type { RequestContext } from "../../http/route.ts";
 import { dispatcherOf } from "../../platform/dispatcher.ts";
 import type { Overview } from "../../queue/core/reads.ts";
-import { isTaking } from "../../queue/core/runs/explain.ts";
 import type { Queue } from "../../queue/core/runs/queue_order.ts";
-import { usualDurations } from "../../record/earlier_runs.ts";
 import { isoTime } from "../../record/iso_time.ts";
-import { findRunRow } from "../../record/runs.ts";
 import { page } from "../../ui/layout.tsx";
 import { Part } from "../../ui/parts.ts";
 import { Ago, counted, State } from "../../ui/words.tsx";
-import { expectedStarts } from "../expected_starts.ts";
 import { presentQueue } from "../service.ts";
 
 const SHOWN = 200;
-/** Of so many runs the usual durations are looked up. */
-const RUNS_KNOWN = 12;
 
 /** GET /queue: the queued jobs in their order, with the reason for every wait. */
 export async function queuePage(context: RequestContext<"user">): Promise<Response> {
 	const { environment, principal } = context;
-	const dispatcher = dispatcherOf(environment, principal.team);
-	const [queue, overview, agents] = await Promise.all([dispatcher.readQueue(SHOWN), dispatcher.readOverview(), dispatcher.readAgents()]);
-	const taking = agents.filter(({ agent }) => isTaking(agent));
-	const slots = taking.reduce((sum, { agent }) => sum + agent.slots, 0);
-	const running = taking.flatMap((rows) => rows.running);
-	const usual = await usualOf(
-		context,
-		[...running, ...queue.jobs.map(({ job }) => job)].map(({ run_id }) => run_id),
-	);
-	const now = Date.now();
-	const runningMs = running.map(({ run_id, job_name, started_at }) => {
-		const usualMs = usual.get(run_id)?.get(job_name);
-		return usualMs === undefined ? null : Math.max(0, started_at + usualMs - now);
-	});
-	const capacity = { agents: taking.length, slots, runningMs };
-	const starts = expectedStarts(queue.jobs, capacity, ({ job }) => usual.get(job.run_id)?.get(job.name) ?? null);
+	const [{ queue, slots, starts }, overview] = await Promise.all([
+		queueForecast(environment, principal.team, SHOWN),
+		dispatcherOf(environment, principal.team).readOverview(),
+	]);
 	return page(context, {
 		title: "Queue",
 		section: "queue",
@@ -43,21 +25,6 @@ export async function queuePage(context: RequestContext<"user">): Promise<Respon
 		overview,
 		children: <QueueView queue={queue} overview={overview} slots={slots} starts={starts} />,
 	});
-}
-
-/** The usual durations of jobs by name, by run. */
-async function usualOf(
-	{ environment, principal }: RequestContext<"user">,
-	runIds: readonly string[],
-): Promise<Map<string, ReadonlyMap<string, number>>> {
-	const ids = [...new Set(runIds)].slice(0, RUNS_KNOWN);
-	const found = await Promise.all(
-		ids.map(async (id) => {
-			const run = await findRunRow(environment, principal.team, id);
-			return [id, run ? (await usualDurations(environment.DB, run)).jobsMs : new Map<string, number>()] as const;
-		}),
-	);
-	return new Map(found);
 }
 
 interface QueueViewProps {
@@ -107,14 +74,6 @@ function QueueView({ queue, overview, slots, starts }: QueueViewProps) {
 	);
 }
 
-/** An expected start is an estimate: it is shown in steps of 10 seconds. */
-const STEP_MS = 10_000;
-
-function startText(start: number | null): string {
-	if (start === null) return "";
-	return start < STEP_MS ? "starts soon" : `starts in about ${formatDuration(Math.round(start / STEP_MS) * STEP_MS)}`;
-}
-
 interface ItemProps {
 	one: Queue["jobs"][number];
 	start: number | null;
@@ -135,7 +94,7 @@ function QueuedItem({ one, start, isFirst, isLikeBefore }: ItemProps) {
 				<a href={`/runs/${job.run_id}`}>{`${run.project} ${run.pipeline} #${run.number}`}</a>
 				{run.priority !== 0 && <span class="soft">{` priority ${run.priority}`}</span>}
 			</span>
-			<span class="source soft">{startText(start)}</span>
+			<span class="source soft">{start !== null && startText(start)}</span>
 			<span class="when right soft">{job.queued_at !== null && <Ago at={isoTime(job.queued_at)} />}</span>
 			<span class="took right">
 				{!isFirst && (

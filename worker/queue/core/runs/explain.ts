@@ -27,6 +27,7 @@ export function explainJob(core: Core, jobId: string): Explanation | null {
 		state: job.state,
 		summary: summarise(core, job, wanted, known),
 		position: job.state === "queued" ? positionOf(core, job) : null,
+		starts_in_ms: null,
 		waiting_for: openNeeds(core, job),
 		retry_at: retryAt === null ? null : new Date(retryAt).toISOString(),
 		agents,
@@ -217,10 +218,12 @@ function waitOfRun(core: Core, runId: string, agents: readonly AgentRow[]): RunW
 }
 
 /** The position of a job in its partition: 1 is next. */
+/** Its position among all queued jobs: by priority, then by their time in the queue. */
 function positionOf(core: Core, job: JobRow): number {
 	return (
 		core.sql.all<{ n: number }>(
-			"SELECT count(*) AS n FROM jobs WHERE partition_id = ? AND state = 'queued' AND entry <= ?",
+			`SELECT count(*) AS n FROM jobs AS j JOIN queue_partitions AS p ON p.id = j.partition_id, queue_partitions AS own
+			WHERE own.id = ? AND j.state = 'queued' AND (p.priority > own.priority OR (p.priority = own.priority AND j.entry <= ?))`,
 			job.partition_id,
 			job.entry,
 		)[0]?.n ?? 0
