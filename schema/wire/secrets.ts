@@ -26,6 +26,9 @@ const value = z
 	.refine((one) => !one.includes("\0"), "holds a NUL byte, which no variable of a job can")
 	.refine((one) => one.isWellFormed(), "is not valid Unicode");
 
+/** In the `secrets` of a job: the project's token for its forge. No secret has this name. */
+export const FORGE_TOKEN = "forge";
+
 /** PUT /secrets/:name */
 export const secretRequest = z.strictObject({
 	value,

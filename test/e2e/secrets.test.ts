@@ -174,6 +174,23 @@ jobs:
 		expect(run.jobs[0]?.attempts).toHaveLength(1);
 	});
 
+	test("gets the token of its project's forge by the name forge: masked, and only where the project has one", async () => {
+		await coordinator.post("/api/v1/projects", { name: "forged", forge_token: "bot" });
+		await put(coordinator, "bot", { value: "ghp_the-token-of-the-forge", project: "forged" });
+		const pipeline = { secrets: { GH_TOKEN: "forge" }, steps: ['test ${#GH_TOKEN} = 26; echo "token: $GH_TOKEN"'] };
+		const given = await coordinator.post<SubmittedRun>("/api/v1/runs", { project: "forged", pipeline });
+		expect(given.notices).toEqual([]);
+		const ran = await waitFor(coordinator, given.id);
+		expect([ran.state, await logOf(coordinator, ran.jobs[0]?.id ?? "")]).toEqual(["succeeded", expect.stringContaining("token: ***")]);
+		const without = await coordinator.post<SubmittedRun>("/api/v1/runs", { project: "web", pipeline });
+		const advice = "Name the secret with the token of its forge: windlass projects edit web --forge-token NAME";
+		expect(without.notices).toEqual([expect.stringContaining(advice)]);
+		const ended = await waitFor(coordinator, without.id);
+		expect(ended.jobs[0]?.reason).toEqual({ code: "secret_unavailable", text: expect.stringContaining(advice) });
+		const reserved = await put(coordinator, "forge", { value: "any-other-value" });
+		expect([reserved.status, await reserved.text()]).toEqual([422, expect.stringContaining("Choose another name")]);
+	});
+
 	test("finds none of the secrets of others in its environment", async () => {
 		const { jobs, id } = await coordinator.post<SubmittedRun>("/api/v1/runs", { run: "env", project: "web" });
 		await waitFor(coordinator, id);

@@ -12,7 +12,7 @@ import { errorFields, log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
 import type { Started } from "../queue/core/leases/attempts.ts";
 import { checkoutOf, findProject } from "../record/projects.ts";
-import { readSecrets } from "../secrets/service.ts";
+import { missingSecretAdvice, readJobSecrets, readSecrets } from "../secrets/service.ts";
 
 /** The deadline for reading secrets. */
 const SECRETS_MS = 20_000;
@@ -62,7 +62,7 @@ export async function secretsFor(
 	const dispatcher = dispatcherOf(environment, lease.team);
 	let values: Map<string, string>;
 	try {
-		values = await withDeadline(readSecrets(environment, lease.team, run.project, names), SECRETS_MS, "the secrets");
+		values = await withDeadline(readAll(environment, lease.team, run.project, requested, credentials), SECRETS_MS, "the secrets");
 	} catch (error) {
 		log("warn", "cannot read the secrets of a job", { attempt: attempt.id, ...errorFields(error) });
 		const text = error instanceof ApiError ? error.message : "The coordinator cannot read the secrets of the job.";
@@ -71,13 +71,25 @@ export async function secretsFor(
 	}
 	const missing = names.filter((name) => !values.has(name));
 	if (missing.length > 0) {
-		const text = `Project ${run.project} has no secret ${missing.join(", ")}. Set it with: windlass secrets set ${missing[0]} --project ${run.project}`;
+		const text = `Project ${run.project} has no secret ${missing.join(", ")}. ${missingSecretAdvice(missing[0] ?? "", run.project)}`;
 		unwrap(await dispatcher.fail(lease, { code: "secret_unavailable", text }));
 		throw new ApiError("attempt_finished", text, { suggestions: ["Set the secret, then rerun the job."] });
 	}
 	// During the read, the attempt may have been lost or cancelled.
 	unwrap(await dispatcher.checkLease(lease));
 	return values;
+}
+
+/** The secrets of a job, and the credentials of its source, which are a secret of that very name. */
+async function readAll(
+	environment: Environment,
+	team: string,
+	project: string,
+	requested: readonly string[],
+	credentials: string | null,
+): Promise<Map<string, string>> {
+	const own = credentials === null ? new Map<string, string>() : await readSecrets(environment, team, project, [credentials]);
+	return new Map([...own, ...(await readJobSecrets(environment, team, project, [...new Set(requested)]))]);
 }
 
 /** The assignment of a job that needs neither secrets nor the settings of a project. */

@@ -1,7 +1,7 @@
 import type { ResolvedPipeline } from "../../schema/pipeline/resolve/resolved.ts";
 import type { Environment } from "../bindings.ts";
 import { errorFields, log } from "../platform/logger.ts";
-import { missingSecrets } from "../secrets/service.ts";
+import { missingJobSecrets, missingSecretAdvice } from "../secrets/service.ts";
 
 /** The secrets that jobs request and the project does not have. */
 export async function missingSecretsOf(
@@ -11,7 +11,7 @@ export async function missingSecretsOf(
 	project: string,
 ): Promise<string[]> {
 	const names = [...new Set(pipeline.jobs.flatMap(({ secrets }) => Object.values(secrets)))];
-	return missingSecrets(environment.DB, team, project, names);
+	return missingJobSecrets(environment.DB, team, project, names);
 }
 
 /**
@@ -32,6 +32,6 @@ export async function missingSecretNotices(
 	});
 	return missing.map((name) => {
 		const job = pipeline.jobs.find(({ secrets }) => Object.values(secrets).includes(name));
-		return `Job ${job?.name} uses secret ${name}, which does not exist. Set it with: windlass secrets set ${name} --project ${project}`;
+		return `Job ${job?.name} uses secret ${name}, which does not exist. ${missingSecretAdvice(name, project)}`;
 	});
 }

@@ -40,6 +40,7 @@ async function list({ query, environment, principal }: Caller & Queried<typeof L
 
 async function put({ readBody, params, environment, principal, requestId }: Caller & Bodied<typeof secretRequest>): Promise<Response> {
 	const name = nameOf(params);
+	assertNotReserved(name);
 	const { value, project } = await readBody();
 	const { secret, isNew } = await putSecret(environment, { team: principal.team, project: project ?? null, name }, value);
 	log("info", "secret set", { request_id: requestId, actor: actorOf(principal), name, project: project ?? null });
@@ -67,6 +68,16 @@ function nameOf({ name = "" }: Record<string, string>): string {
 	throw new ApiError("validation_failed", `${JSON.stringify(name.slice(0, 100))}: ${SECRET_NAME_ERROR}`, {
 		details: { errors: [{ path: "name", line: null, column: null, message: SECRET_NAME_ERROR, suggestion: null }] },
 		suggestions: ["Choose a name such as deploy-key or NPM_TOKEN."],
+	});
+}
+
+/** @throws ApiError for a name with a meaning of its own in jobs */
+function assertNotReserved(name: string): void {
+	if (name !== secrets.FORGE_TOKEN) return;
+	const message = `The name ${name} means the project's token for its forge, in the secrets of a job.`;
+	throw new ApiError("validation_failed", message, {
+		details: { errors: [{ path: "name", line: null, column: null, message, suggestion: null }] },
+		suggestions: ["Choose another name, and give it to the project: windlass projects edit web --forge-token NAME"],
 	});
 }
 

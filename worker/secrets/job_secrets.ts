@@ -1,0 +1,46 @@
+import { FORGE_TOKEN } from "../../schema/wire/secrets.ts";
+import type { Environment } from "../bindings.ts";
+import { findProject } from "../record/projects.ts";
+import { missingSecrets, readSecrets } from "./vault.ts";
+
+/** The secrets that jobs name. The name `forge` means the project's own token for its forge. */
+
+/** The values of secrets for a job of this project, by the names that the job uses; without missing ones. */
+export async function readJobSecrets(
+	environment: Environment,
+	team: string,
+	project: string,
+	names: readonly string[],
+): Promise<Map<string, string>> {
+	const stored = await storedNames(environment.DB, team, project, names);
+	const values = await readSecrets(environment, team, project, [...stored.values()]);
+	return new Map(
+		[...stored].flatMap(([name, place]) => {
+			const value = values.get(place);
+			return value === undefined ? [] : [[name, value]];
+		}),
+	);
+}
+
+/** The names without a secret that a job of this project can use. */
+export async function missingJobSecrets(db: D1Database, team: string, project: string, names: readonly string[]): Promise<string[]> {
+	const stored = await storedNames(db, team, project, names);
+	const missing = new Set(await missingSecrets(db, team, project, [...stored.values()]));
+	return names.filter((name) => {
+		const place = stored.get(name);
+		return place === undefined || missing.has(place);
+	});
+}
+
+/** The names that the secrets are stored under; without `forge` where the project has no such token. */
+async function storedNames(db: D1Database, team: string, project: string, names: readonly string[]): Promise<Map<string, string>> {
+	const token = names.includes(FORGE_TOKEN) ? ((await findProject(db, team, project))?.forge_token ?? null) : null;
+	return new Map(names.flatMap((name) => (name !== FORGE_TOKEN ? [[name, name]] : token === null ? [] : [[name, token]])));
+}
+
+/** What to do about a missing secret. */
+export function missingSecretAdvice(name: string, project: string): string {
+	return name === FORGE_TOKEN
+		? `Name the secret with the token of its forge: windlass projects edit ${project} --forge-token NAME`
+		: `Set it with: windlass secrets set ${name} --project ${project}`;
+}
