@@ -60,6 +60,11 @@ export async function currentBranch(folder: string): Promise<string | null> {
 	return (await git(folder, "symbolic-ref", "--quiet", "--short", "HEAD"))?.trim() || null;
 }
 
+/** The checked-out commit; null before the first. */
+export async function currentCommit(folder: string): Promise<string | null> {
+	return (await git(folder, "rev-parse", "--verify", "--quiet", "HEAD"))?.trim() || null;
+}
+
 /**
  * The paths that changed since the branch left the default branch, with uncommitted changes. Null
  * if the default branch is unknown, or for too many or no changes: a run of an unchanged default

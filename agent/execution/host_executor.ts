@@ -1,6 +1,7 @@
 import { accessSync, constants } from "node:fs";
 import type { ConfinedFolder } from "../files/confined_folder.ts";
 import type { AttemptProcesses } from "../processes/attempt_processes.ts";
+import { DEFAULT_PATH } from "../processes/cannot_start.ts";
 import type { Cgroup } from "../processes/cgroup.ts";
 import type { Output, RunningProcess } from "../processes/start_process.ts";
 import type { Starter } from "../processes/starter.ts";
@@ -51,7 +52,7 @@ export class HostExecutor implements StepExecutor {
 	}
 
 	async start({ text, shell, number, workingDirectory, env: given, path, isAlone }: StepScript, output: Output): Promise<RunningProcess> {
-		const env = path.length === 0 ? given : { ...given, PATH: [...path, ...(given.PATH ? [given.PATH] : [])].join(":") };
+		const env = { ...given, PATH: [...path, given.PATH ?? DEFAULT_PATH].join(":") };
 		const folder = workingDirectory === null ? enterWorkspace(this.paths.workspace) : await this.#openFolder(workingDirectory);
 		const file = `${this.#steps}/${number}`;
 		const starter = isAlone ? this.#freeStarter(folder.place, env) : null;

@@ -29,7 +29,7 @@ export const WORKSPACE_MISSING =
 /** The limit of Linux: a quarter of the usual stack of 8 MiB, see ARG_MAX in execve(2). */
 const MAX_ENVIRONMENT_BYTES = 2 * 1024 * 1024;
 /** The folders that the system searches without a PATH. */
-const DEFAULT_PATH = "/usr/bin:/bin";
+export const DEFAULT_PATH = "/usr/bin:/bin";
 
 /**
  * Finds a shell on the PATH of a step.

@@ -18,7 +18,7 @@ import { EXIT, RUN_EXIT_CODES } from "../exit_codes.ts";
 import { filesOf, type PipelineText, readPipeline } from "../pipeline_file.ts";
 import { paint, print, printJson, stateText } from "../terminal.ts";
 import { UsageError } from "../usage_error.ts";
-import { changedPaths, currentBranch, packWorkingCopy } from "../working_copy.ts";
+import { changedPaths, currentBranch, currentCommit, packWorkingCopy } from "../working_copy.ts";
 import { outputOption, PARAMETER, pairs, repeatable, VARIABLE } from "./command.ts";
 import { showSubmissionErrors, validationErrorsIn } from "./validation_errors.ts";
 
@@ -168,7 +168,7 @@ async function parsePipeline(written: PipelineText, flags: ExecFlags): Promise<R
 	});
 	try {
 		// The source is the working copy, so the pipeline needs no repository.
-		return parseSubmission(submission, { needsRepository: false }).pipeline;
+		return parseSubmission(submission, { needsRepository: false, sha: await currentCommit(process.cwd()) }).pipeline;
 	} catch (error) {
 		const errors = validationErrorsIn(error);
 		if (errors.length === 0) throw error;

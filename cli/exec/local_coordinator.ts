@@ -33,25 +33,43 @@ export interface LocalFetch {
 	into: string | null;
 }
 
+/** A running job. */
+interface ServedJob {
+	/** The name of the folder that its files are stored in. */
+	folder: string;
+	/** What its pipeline fetches. */
+	fetches: readonly LocalFetch[];
+	/** The jobs that it needs, directly or through others. */
+	needed: readonly { key: string; name: string; folder: string }[];
+	/**
+	 * Adds the jobs of a pipeline to the run.
+	 * @returns their names
+	 * @throws ApiError for a text that is not valid
+	 */
+	addJobs(text: string): string[];
+}
+
 export class LocalCoordinator implements FileCoordinator {
 	readonly server = "local";
 	readonly #folder: string;
 	readonly #source: Uint8Array;
 	/** The saved files of each job, by the name of its folder. */
 	readonly #saved = new Map<string, SavedFile[]>();
-	/** The folder of the running job, and the files that it fetches. */
-	#current = "";
-	#fetches: readonly LocalFetch[] = [];
+	/** The running job; null before the first. */
+	#job: ServedJob | null = null;
 
 	constructor(folder: string, source: Uint8Array) {
 		this.#folder = folder;
 		this.#source = source;
 	}
 
-	/** Begins a job. Its files are stored in a folder of this name. */
-	begin(folder: string, fetches: readonly LocalFetch[]): void {
-		this.#current = folder;
-		this.#fetches = fetches;
+	begin(job: ServedJob): void {
+		this.#job = job;
+	}
+
+	/** The folder of the running job. */
+	get #current(): string {
+		return this.#job?.folder ?? "";
 	}
 
 	/** Records the saved files of the running job. */
@@ -74,15 +92,9 @@ export class LocalCoordinator implements FileCoordinator {
 	async #answer({ method, path: address, json, bytes }: Call): Promise<unknown> {
 		if (method === "PUT") return this.#put(address, bytes);
 		if (address.endsWith("/artifacts")) return this.#startUploads((json as { files: { path: string; size: number }[] }).files);
-		if (address.endsWith("/pipeline") || address.includes("/downloads?"))
-			throw new ApiError(
-				"conflict",
-				"windlass exec runs the jobs of the pipeline only: it adds none, and fetches the files that `fetch` names.",
-				{
-					suggestions: ["Run the pipeline on a coordinator: windlass run."],
-				},
-			);
-		if (address.endsWith("/downloads")) return { items: this.#needed() } satisfies DownloadList;
+		if (address.endsWith("/pipeline")) return { jobs: this.#job?.addJobs(Buffer.from(bytes as Uint8Array).toString()) ?? [] };
+		const { pathname, searchParams: asked } = new URL(address, "http://local");
+		if (pathname.endsWith("/downloads")) return { items: this.#files(this.#fetchesOf(asked)) } satisfies DownloadList;
 		throw new Error(`a local job makes no call ${method} ${address}`);
 	}
 
@@ -101,8 +113,21 @@ export class LocalCoordinator implements FileCoordinator {
 		return { number: 1 };
 	}
 
-	#needed(): DownloadList["items"] {
-		return this.#fetches.flatMap(({ job, folder, patterns, into }) => {
+	/** What the pipeline says, or what a step asks for. */
+	#fetchesOf(asked: URLSearchParams): readonly LocalFetch[] {
+		const key = asked.get("job");
+		if (key === null) return this.#job?.fetches ?? [];
+		const folders = this.#job?.needed.filter((one) => one.key === key) ?? [];
+		if (folders.length === 0)
+			throw new ApiError("conflict", `This job does not need a job ${key}, so it cannot have its files.`, {
+				suggestions: [`Add it to the needs of the job: needs: [${key}].`],
+			});
+		const patterns = (asked.get("paths") ?? "").split("\n").filter((line) => line !== "");
+		return folders.map(({ folder, name }) => ({ job: name, folder, patterns, into: asked.get("into") }));
+	}
+
+	#files(fetches: readonly LocalFetch[]): DownloadList["items"] {
+		return fetches.flatMap(({ job, folder, patterns, into }) => {
 			const isWanted = patterns.length === 0 ? () => true : pathMatcher(patterns);
 			const files = (this.#saved.get(folder) ?? []).filter((file) => isWanted(file.path));
 			if (files.length === 0)

@@ -33,23 +33,27 @@ export function isChosen({ key, name }: ResolvedJob, only: string | null): boole
 
 /** The jobs of a pipeline, blocked, with the jobs that they need. */
 export function jobsOf(pipeline: ResolvedPipeline): LocalJob[] {
-	const taken = new Set<string>();
-	const jobs = pipeline.jobs.map(
-		(definition): LocalJob => ({
-			definition,
-			state: "blocked",
-			reason: null,
-			exitCode: null,
-			outputs: null,
-			needs: [],
-			folder: folderFor(definition, taken),
-		}),
-	);
-	for (const job of jobs) {
-		const needed = new Set(job.definition.needs.flatMap((need) => jobsMeant(pipeline.jobs, need)));
+	const jobs: LocalJob[] = [];
+	addLocalJobs(jobs, pipeline.jobs);
+	return jobs;
+}
+
+/** Adds jobs, blocked, to the jobs of a pipeline. @returns the new ones */
+export function addLocalJobs(jobs: LocalJob[], definitions: readonly ResolvedJob[]): LocalJob[] {
+	const taken = new Set(jobs.map(({ folder }) => folder));
+	const made = definitions.map((definition) => blockedJob(definition, taken));
+	jobs.push(...made);
+	const all = jobs.map(({ definition }) => definition);
+	for (const job of made) {
+		const needed = new Set(job.definition.needs.flatMap((need) => jobsMeant(all, need)));
 		job.needs = jobs.filter(({ definition }) => needed.has(definition));
 	}
-	return jobs;
+	return made;
+}
+
+function blockedJob(definition: ResolvedJob, taken: Set<string>): LocalJob {
+	const folder = folderFor(definition, taken);
+	return { definition, state: "blocked", reason: null, exitCode: null, outputs: null, needs: [], folder };
 }
 
 /**

@@ -2,18 +2,36 @@ import { randomBytes } from "node:crypto";
 import { removeLabelled } from "../../agent/execution/containers/docker.ts";
 import { AgentInfo } from "../../agent/machine/agent_info.ts";
 import { Cgroups } from "../../agent/processes/cgroup.ts";
+import { resolvingUpload } from "../../schema/pipeline/parse/uploaded_jobs.ts";
 import type { ResolvedPipeline } from "../../schema/pipeline/resolve/resolved.ts";
 import { runFacts } from "../../schema/pipeline/resolve/run_facts.ts";
 import { type Circumstances, decide, expand } from "../../schema/pipeline/runtime/decide.ts";
 import type { SettledJob } from "../../schema/pipeline/runtime/settle.ts";
+import { doneAtOnce } from "../../schema/pipeline/syntax/sliced_work.ts";
 import { firstUnmetRequirement } from "../../schema/pipeline/validate/requirements.ts";
+import { ApiError } from "../../schema/wire/errors.ts";
 import { RUN_TIMED_OUT } from "../../schema/wire/reasons.ts";
 import type { Reason } from "../../schema/wire/states.ts";
 import { LOCAL_EVENT, type LocalHost, runAttempt } from "./local_attempt.ts";
 import { LocalCoordinator } from "./local_coordinator.ts";
-import { ancestorsOf, endedJob, endJob, failFast, fetchesOf, isChosen, jobsOf, type LocalJob, nextJob, replaceJob } from "./local_job.ts";
+import {
+	addLocalJobs,
+	ancestorsOf,
+	endedJob,
+	endJob,
+	failFast,
+	fetchesOf,
+	isChosen,
+	jobsOf,
+	type LocalJob,
+	nextJob,
+	replaceJob,
+} from "./local_job.ts";
 
 /** A pipeline on this machine alone: its jobs run one after the other, by the agent's own code. */
+
+/** The project of every run here. */
+const LOCAL_PROJECT = "local";
 
 interface LocalOptions {
 	pipeline: ResolvedPipeline;
@@ -60,12 +78,13 @@ export async function runLocally(options: LocalOptions): Promise<LocalJob[]> {
 		containerLabel,
 		cgroups: Cgroups.open(folder),
 	};
+	const uploads = new Map<string, string[]>();
 	const timeout = new AbortController();
 	const timer = pipeline.timeout_ms === null ? undefined : setTimeout(() => timeout.abort(), pipeline.timeout_ms);
 	try {
 		for (let next = nextJob(chosen); next; next = nextJob(chosen)) {
 			if (next.definition.expansion !== null && expandHere(next, options, [jobs, chosen])) continue;
-			await runJob(next, options, { host, jobs, chosen, timeout: timeout.signal });
+			await runJob(next, options, { host, jobs, chosen, timeout: timeout.signal, uploads });
 			options.onEnd(next);
 			for (const skipped of failFast(next, chosen, pipeline)) options.onEnd(skipped);
 		}
@@ -79,9 +98,11 @@ export async function runLocally(options: LocalOptions): Promise<LocalJob[]> {
 interface LocalRun {
 	host: LocalHost;
 	/** All jobs of the pipeline. */
-	jobs: readonly LocalJob[];
+	jobs: LocalJob[];
 	/** The jobs that run. */
-	chosen: readonly LocalJob[];
+	chosen: LocalJob[];
+	/** The names of the jobs that were added, by the job that uploaded them and its text. */
+	uploads: Map<string, string[]>;
 	/** Aborted when the run times out. */
 	timeout: AbortSignal;
 }
@@ -90,7 +111,7 @@ interface LocalRun {
 function circumstancesOf(job: LocalJob, pipeline: ResolvedPipeline): Circumstances {
 	return {
 		pipeline,
-		run: runFacts(pipeline, "local", LOCAL_EVENT),
+		run: runFacts(pipeline, LOCAL_PROJECT, LOCAL_EVENT),
 		needs: job.needs.map((need) => endedJob(need, job)),
 		ancestors: () => ancestorsOf(job).map((ancestor) => endedJob(ancestor, job)),
 	};
@@ -125,16 +146,35 @@ async function runJob(job: LocalJob, options: LocalOptions, run: LocalRun): Prom
 		return endJob(job, "skipped", { code: "approval", text: "It waits for an approval. Use --approve to run it." });
 	const problem = await obstacle(decision.job, options, run);
 	if (problem) return endJob(job, "errored", problem);
-	host.coordinator.begin(
-		job.folder,
-		fetchesOf(decision.job, run.jobs).map((one) => ({ ...one, job: one.job.definition.name, folder: one.job.folder })),
-	);
+	host.coordinator.begin({
+		folder: job.folder,
+		fetches: fetchesOf(decision.job, run.jobs).map((one) => ({ ...one, job: one.job.definition.name, folder: one.job.folder })),
+		needed: ancestorsOf(job).map(({ definition: { key, name }, folder }) => ({ key, name, folder })),
+		addJobs: (text) => addHere(job, text, options, run),
+	});
 	const onText = (text: Uint8Array) => options.onText(decision.job.name, text);
 	const result = await runAttempt(host, decision.job, AbortSignal.any([signal, timeout]), onText);
 	job.exitCode = result.exit_code;
 	job.outputs = result.outputs;
 	const hasTimedOut = result.state === "cancelled" && !signal.aborted;
 	endJob(job, result.state, hasTimedOut ? RUN_TIMED_OUT : result.reason);
+}
+
+/** Adds the jobs of an upload to the run, once. @throws ApiError for a text that is not valid */
+function addHere({ definition }: LocalJob, text: string, { pipeline, only }: LocalOptions, { jobs, chosen, uploads }: LocalRun): string[] {
+	const upload = JSON.stringify([definition.key, text]);
+	const known = uploads.get(upload);
+	if (known) return known;
+	if (only !== null)
+		throw new ApiError("conflict", "One job runs here alone: no job is added.", {
+			suggestions: ["Run the whole pipeline: windlass exec."],
+		});
+	const present = { ...pipeline, jobs: jobs.map((job) => job.definition) };
+	const added = addLocalJobs(jobs, doneAtOnce(resolvingUpload(text, { pipeline: present, project: LOCAL_PROJECT, event: LOCAL_EVENT })));
+	chosen.push(...added);
+	const names = added.map((job) => job.definition.name);
+	uploads.set(upload, names);
+	return names;
 }
 
 /** The reason for which this machine cannot run a job; null if it can. */

@@ -334,6 +334,26 @@ jobs:
 		expect([unknown.code, unknown.err]).toEqual([2, expect.stringContaining("error: -p q: Unknown parameter `q`.")]);
 	});
 
+	test("has the windlass command: a job adds jobs, once, and fetches files of what it needs; run.sha is that of the working copy", async () => {
+		const added =
+			"jobs: { more: { needs: plan, steps: [windlass artifact download plan, cat made, 'echo more at $SHA'], env: { SHA: '${{ run.sha }}' } } }";
+		const plan = ["windlass pipeline upload p.yml; windlass pipeline upload - < p.yml", "echo made > made; windlass artifact upload made"];
+		const late = ["windlass artifact download plan || echo code $?; windlass pipeline upload nothing.yml || echo code $?"];
+		const cwd = workingCopy({
+			".windlass.yml": JSON.stringify({ jobs: { plan: { steps: plan }, late: { steps: late } } }),
+			"p.yml": added,
+		});
+		const told = await windlass(["exec"], { cwd, env: { WINDLASS_SERVER: "http://127.0.0.1:1" } });
+		const sha = execFileSync("git", ["rev-parse", "HEAD"], { cwd, encoding: "utf8" }).trim();
+		expect([told.code, told.out]).toEqual([0, expect.stringContaining("plan | added 1 job: more\nplan | added 1 job: more\n")]);
+		expect(told.out).toContain("more | made\n");
+		expect(told.out).toContain(`more | more at ${sha}\n`);
+		expect(told.out.match(/^✓ \w+ more$/gm)).toHaveLength(1);
+		expect(told.out).toContain("late | This job does not need a job plan");
+		const alone = await windlass(["exec", "plan"], { cwd });
+		expect([alone.code, alone.out]).toEqual([1, expect.stringContaining("One job runs here alone: no job is added.")]);
+	});
+
 	test("takes secrets from a file, and hides them; what is not there is said", async () => {
 		const pipeline = 'secrets: { TOKEN: token }\nsteps: [\'echo "[$TOKEN]"; printf "%s" "$TOKEN" | wc -c\']';
 		const cwd = workingCopy({ ".windlass.yml": pipeline });

@@ -177,6 +177,8 @@ describe("the OpenAPI document", () => {
 		await call("POST /api/v1/attempts/{id}/release", { id: refusedOffer.attempt_id }, { token: refusedOffer.lease_token, body: {} });
 		const [job] = unwanted.jobs;
 		await call("GET /api/v1/jobs/{id}/explain", { id: job?.id ?? "" });
+		await call("GET /api/v1/runs/{id}/estimate", { id: unwanted.id });
+		await call("POST /api/v1/runs?dry_run=1", {}, { body: { run: "true", runs_on: ["speaker"] } });
 		await call("POST /api/v1/jobs/{id}/cancel", { id: job?.id ?? "" });
 	});
 
@@ -196,6 +198,10 @@ describe("the OpenAPI document", () => {
 		await call("PATCH /api/v1/attempts/{id}/log", id, { ...lease, body: line, headers: { "Upload-Offset": "0" } });
 		await call("PATCH /api/v1/attempts/{id}/log", id, { ...lease, body: line, headers: { "Upload-Offset": "7" } });
 		await call("POST /api/v1/attempts/{id}/steps", id, { ...lease, body: { steps: [step] } });
+		await call("POST /api/v1/attempts/{id}/pipeline", id, {
+			...lease,
+			body: "jobs: { more: { if: 'run.branch == \"never\"', steps: [x] } }",
+		});
 		await call("GET /api/v1/jobs/{id}", { id: jobId });
 		await call("POST /api/v1/agents/self/renew", {}, { token: agent.token, body: { session: 1, seq: 1, running: [offer.attempt_id] } });
 		await call("GET /api/v1/agents");
@@ -274,7 +280,9 @@ describe("the OpenAPI document", () => {
 		expect((await call("GET /api/v1/runs/{id}/wait?timeout=20", { id: run.id })).state).toBe("succeeded");
 		expect(await call("GET /api/v1/runs/{id}/log", { id: run.id })).toMatch(/found it\n::exit 0\n$/);
 		const { items: transitions } = (await call("GET /api/v1/runs/{id}/events?limit=100", { id: run.id })) as { items: Event[] };
-		const told = transitions.map(({ job_id, to }) => `${job_id === jobId ? "job" : "run"} ${to}`);
+		const told = transitions
+			.filter(({ job_id }) => job_id === null || job_id === jobId)
+			.map(({ job_id, to }) => `${job_id === jobId ? "job" : "run"} ${to}`);
 		expect(told).toEqual(["run queued", "job queued", "job leased", "job running", "run running", "job succeeded", "run succeeded"]);
 		await call("GET /api/v1/runs/{id}", { id: run.id });
 		await call("GET /api/v1/runs?limit=1&project=adhoc");
@@ -423,7 +431,7 @@ async function repositories(poll: () => Promise<Offer>): Promise<void> {
 	for (; offer.job_id !== (await call("GET /api/v1/runs/{id}", { id: planId })).jobs[0].id; offer = await poll());
 	const lease = { token: offer.lease_token };
 	const started = await call("POST /api/v1/attempts/{id}/start", { id: offer.attempt_id }, { ...lease, body: {} });
-	expect(started.discovery).toEqual({ config: null, changes: { target: "main" } });
+	expect(started.discovery).toEqual({ config: null, changes: { target: "main" }, projects: [] });
 	const text = "on: pull_request\nnotify: { slack: nobody }\nsteps: [x]";
 	const files = ["one", "two"].map((file) => ({ path: `.windlass/${file}.yml`, text }));
 	await call(

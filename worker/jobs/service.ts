@@ -46,7 +46,11 @@ const ORDINALS = ["First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seven
 async function withForecast(environment: Environment, team: string, live: Explanation): Promise<Explanation> {
 	const { position } = live;
 	if (position === null || position > FORESEEN || live.agents.every(({ fits }) => !fits)) return live;
-	const { queue, starts } = await queueForecast(environment, team, FORESEEN);
+	const [pause, { queue, starts }] = await Promise.all([
+		dispatcherOf(environment, team).readPause(),
+		queueForecast(environment, team, FORESEEN),
+	]);
+	if (pause) return live;
 	const start = starts[queue.jobs.findIndex(({ job }) => job.id === live.job_id)] ?? null;
 	const place = `${ORDINALS[position - 1] ?? `No. ${position}`} in the queue`;
 	const text = start === null ? `${place}.` : `${place}, ${startText(start)}.`;

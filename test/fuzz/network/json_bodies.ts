@@ -39,6 +39,7 @@ export const ADDRESSES: readonly Address[] = [
 	post("/api/v1/attempts/{attempt}/commit", "lease", right.COMMIT),
 	post("/api/v1/attempts/{attempt}/steps", "lease", right.STEPS),
 	post("/api/v1/attempts/{attempt}/artifacts", "lease", right.PLAN),
+	post("/api/v1/attempts/{attempt}/pipeline", "lease", { jobs: { more: { needs: ["main"], matrix: { n: [1, 2] }, steps: ["true"] } } }),
 	post("/api/v1/attempts/{attempt}/finish", "lease", right.FINISH),
 	post("/api/v1/attempts/{attempt}/finish", "lease", FINISH_WITH_FILES),
 	post("/api/v1/runs/{run}/cancel", "admin", {}),
