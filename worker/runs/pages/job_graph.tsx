@@ -43,7 +43,7 @@ export function JobGraph({ jobs, addedBy }: { jobs: Job[]; addedBy: ReadonlyMap<
 	const height = Math.max(...places.map(({ y }) => y)) + HEIGHT + 6;
 	return (
 		<>
-			<Legend />
+			<Legend hasAdded={places.some(({ addedBy: key }) => key !== null)} />
 			<figure class="graph">
 				<svg viewBox={`0 0 ${width} ${height}`} width={width} height={height}>
 					<title>The jobs of this run and their needs</title>
@@ -58,12 +58,13 @@ export function JobGraph({ jobs, addedBy }: { jobs: Job[]; addedBy: ReadonlyMap<
 	);
 }
 
-function Legend() {
+function Legend({ hasAdded }: { hasAdded: boolean }) {
 	return (
 		<p class="legend">
 			{["succeeded", "failed", "running", "queued", "waiting", "skipped"].map((state) => (
 				<State key={state} state={state} />
 			))}
+			{hasAdded && <span>dashed: added by a job</span>}
 		</p>
 	);
 }
