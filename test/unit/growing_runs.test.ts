@@ -50,6 +50,11 @@ describe("a matrix from an output", () => {
 		expect(queue.job(runId, "last").state).toBe("queued");
 	});
 
+	test("may be a list of its matrix jobs", () => {
+		const { queue, runId } = planned(TEXT, { m: '[{"os": "l", "x": "1"}, {"os": "m"}]' });
+		expect(statesOf(queue, runId)).toEqual(["plan succeeded", "test (l, 1) queued", "last blocked", "test (m) queued"]);
+	});
+
 	test("takes lists for axes, with maps, and never evaluates what an output says", () => {
 		const text = `jobs:
   plan: { outputs: [list], steps: [a] }
@@ -65,7 +70,9 @@ describe("a matrix from an output", () => {
 	test.each([
 		["nothing", "", "The matrix must be JSON"],
 		["no JSON", "os: [l]", "The matrix must be JSON"],
-		["a list", "[1]", "matrix: "],
+		["a list of numbers", "[1]", "matrix.include.0: Expected a map of values, got number 1."],
+		["an empty list of jobs", "[]", "A matrix needs an axis"],
+		["a number", "1", "The matrix must be a map of axes or a list of matrix jobs, and the output is number 1."],
 		["an empty list", '{"os": []}', "matrix.os: The list must have at least one entry."],
 		[
 			"too many jobs",

@@ -15,6 +15,7 @@ import {
 	partialAxesOf,
 } from "../validate/matrix.ts";
 import { countExpressions, expressionsOfMatrixJob } from "../validate/templates.ts";
+import { kindOf } from "../validate/values.ts";
 import { checkJob } from "../validate/whole_pipeline.ts";
 
 /** Makes the matrix jobs of a job whose matrix comes from the outputs of needed jobs. */
@@ -60,7 +61,11 @@ export function expandJob({ expansion, key }: ResolvedJob, pipeline: ResolvedPip
 function matrixOf({ matrix }: JobText, scope: Scope): MatrixText | { problem: string } {
 	if (typeof matrix === "string") {
 		const whole = jsonOf(fill(matrix, scope), "The matrix");
-		return "problem" in whole ? whole : validMatrix(whole.value);
+		if ("problem" in whole) return whole;
+		const { value } = whole;
+		if (typeof value !== "object" || value === null)
+			return { problem: `The matrix must be a map of axes or a list of matrix jobs, and the output is ${kindOf(value)}.` };
+		return validMatrix(Array.isArray(value) ? { include: value } : value);
 	}
 	const open = matrix ? axesFromOutputs(matrix) : null;
 	const filled: Record<string, unknown> = {};
