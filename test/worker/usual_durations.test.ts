@@ -6,7 +6,7 @@ import { usualDurations } from "../../worker/estimates/service.ts";
 /** Durations of earlier runs, over a history that is written straight into D1. */
 
 const TEAM = "estimates";
-const BEGIN = Date.UTC(2026, 0, 1);
+const BEGIN = Date.UTC(2026, 1, 1);
 const idOf = (kind: "run" | "job", index: number) => `${firstId(kind, BEGIN).slice(0, -8)}${String(index).padStart(8, "0")}`;
 
 interface Written {
