@@ -199,6 +199,46 @@ jobs:
 		expect(target.pipeline.jobs.length).toBe(6);
 	});
 
+	test("are known again when their matrix has come from an output, also to a rerun", () => {
+		const queue = new Queue();
+		const runId = queue.submit("jobs:\n  plan: { outputs: [m], steps: [a] }\n  up: { needs: plan, steps: [a] }");
+		const agent = queue.agent("one");
+		queue.finish(queue.take(agent), { outputs: { m: '{"n": [1, 2]}' } });
+		const lease = queue.take(agent);
+		const text = "jobs: { t: { needs: plan, matrix: '${{ needs.plan.outputs.m }}', steps: [a] }, u: { steps: [a] } }";
+		upload(queue, lease, text);
+		expect(statesOf(queue, runId).slice(2)).toEqual(["t (1) queued", "u queued", "t (2) queued"]);
+		expect(addJobs(queue.core, lease, { definition: "any", digest: "d1", jobs: [] })).toEqual(["t (1)", "u", "t (2)"]);
+		const { pipeline } = pipelineAgain(pipelineOf(queue, runId), new Set([0]));
+		expect([pipeline.jobs.map(({ name }) => name), Object.keys(pipeline.placeholders)]).toEqual([["plan", "up"], []]);
+	});
+
+	test("of jobs that were added are added again with these; what another upload needs is kept", () => {
+		const { queue, runId, agent, lease } = started();
+		upload(queue, lease, "jobs: { a: { steps: [a] } }");
+		queue.finish(lease);
+		for (let taken = queue.take(agent); ; taken = queue.take(agent)) {
+			const { name } = queue.jobs(runId).find(({ id }) => id === taken.jobId) ?? { name: "" };
+			if (name === "a") {
+				upload(queue, taken, "jobs: { c: { needs: a, steps: [a] } }");
+				break;
+			}
+			queue.finish(taken);
+		}
+		const ran = pipelineOf(queue, runId);
+		const names = (reused: string[]) => {
+			const positions = ran.jobs.flatMap(({ name }, position) => (reused.includes(name) ? [position] : []));
+			return pipelineAgain(ran, new Set(positions)).pipeline.jobs.map(({ name }) => name);
+		};
+		expect(ran.jobs.map(({ name }) => name)).toEqual(["up", "other (l)", "other (m)", "a", "c"]);
+		expect(names(["other (l)", "other (m)", "a"])).toEqual(["up", "other (l)", "other (m)"]);
+		expect(names(["up", "other (l)", "other (m)"])).toEqual(["up", "other (l)", "other (m)", "a"]);
+		expect(names(["up", "other (l)", "other (m)", "a"])).toEqual(["up", "other (l)", "other (m)", "a", "c"]);
+		const other = { key: "other", digest: "d9" };
+		const jobs = ran.jobs.map((job) => (job.key === "c" ? { ...job, added_by: other } : job));
+		expect(pipelineAgain({ ...ran, jobs }, new Set([1, 2, 3])).pipeline.jobs.map(({ name }) => name)).toContain("a");
+	});
+
 	test("are not added by an attempt that lost its lease, and not to a run that is being cancelled", () => {
 		const { queue, runId, agent, lease } = started();
 		const jobs = doneAtOnce(resolvingUpload(UPLOAD, uploadTarget(queue.core, lease)));

@@ -31,7 +31,7 @@ export type Expansion = { jobs: ResolvedJob[] } | { problem: string };
  * expression.
  * @param scope the values of the job's expressions, those of `needs` included
  */
-export function expandJob({ expansion, key }: ResolvedJob, pipeline: ResolvedPipeline, scope: Scope): Expansion {
+export function expandJob({ expansion, key, added_by }: ResolvedJob, pipeline: ResolvedPipeline, scope: Scope): Expansion {
 	if (expansion === null) throw new Error(`job ${key} has no matrix from outputs`);
 	const { job, env: ofAll, overrides, ...stored } = JSON.parse(expansion) as StoredExpansion;
 	const defaults = stored.defaults ?? undefined;
@@ -51,7 +51,9 @@ export function expandJob({ expansion, key }: ResolvedJob, pipeline: ResolvedPip
 		resolver.resume(ofAll);
 		const jobs = doneAtOnce(resolver.expandLate(key, job, matrix));
 		const [error] = resolver.filler.errors;
-		return jobs === null ? { problem: `${error?.path.join(".") || "matrix"}: ${error?.message}` } : { jobs };
+		return jobs === null
+			? { problem: `${error?.path.join(".") || "matrix"}: ${error?.message}` }
+			: { jobs: jobs.map((one) => ({ ...one, added_by })) };
 	} catch (error) {
 		if (!(error instanceof ExpressionFailed)) throw error;
 		return { problem: error.message };
