@@ -31,6 +31,7 @@ export const ACTIONS = {
 	"submit again": fault(3, ({ people }) => people.submitAgain()),
 	"cancel run": fault(5, ({ people }) => people.cancelRun()),
 	"cancel job": fault(5, ({ people }) => people.cancelJob()),
+	"late upload": fault(8, ({ people, leaseTtlMs }, _, howMuch) => people.uploadLate(howMuch * howMuch * 2 * leaseTtlMs)),
 	rerun: part(4, ({ people }) => people.rerun()),
 	trigger: part(2, ({ people }) => people.trigger()),
 	deliver: part(7, ({ people }) => people.deliver()),

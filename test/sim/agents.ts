@@ -131,9 +131,9 @@ export class SimulatedAgent {
 		} catch (error) {
 			if (!(error instanceof ApiError)) throw error;
 			world.note(`${this.name} ends: ${error.code}`);
-			// Forgotten by a coordinator that it was away from for long: a person makes it join
-			// anew.
-			if (error.code === "authentication_required") await this.#memory.deleteIdentity();
+			// Forgotten by a coordinator that it was away from for long, or another process has
+			// registered with its key: a person makes it join anew.
+			if (error.code === "authentication_required" || error.code === "conflict") await this.#memory.deleteIdentity();
 		}
 		if (this.#life !== life) return;
 		this.#life = null;

@@ -28,6 +28,7 @@ const SELDOM_CALLED: ReadonlySet<string> = new Set([
 	"bye",
 	"cancelJob",
 	"cancelRun",
+	"candidatesFor",
 	"checkCredential",
 	"checkLease",
 	"checkRoom",

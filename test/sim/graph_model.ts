@@ -1,5 +1,7 @@
 import type { ResolvedJob, ResolvedPipeline } from "../../schema/pipeline/resolve/resolved.ts";
+import { MAX_JOBS } from "../../schema/wire/limits.ts";
 import { isTerminal, type JobState, type RunState } from "../../schema/wire/states.ts";
+import { lateMatrixJobs } from "./late_matrix.ts";
 
 /**
  * What becomes of the jobs of runs, by the rules of the language alone: plain, slow, and looking at
@@ -23,6 +25,7 @@ export interface GraphRun {
 }
 
 export interface GraphJob {
+	/** Empty until the queue has given it one. */
 	id: string;
 	run: GraphRun;
 	definition: ResolvedJob;
@@ -121,6 +124,8 @@ export class GraphModel {
 	readonly runs = new Map<string, GraphRun>();
 	/** Group → how many at once. */
 	readonly #limits = new Map<string, number>();
+	/** Jobs that had no matrix: all that waited for the same job decide for themselves before one of them ends the others. */
+	#notExpanded: GraphJob[] = [];
 	readonly #world: GraphWorld;
 
 	constructor(world: GraphWorld) {
@@ -138,29 +143,10 @@ export class GraphModel {
 		reused: ReadonlyMap<number, { state: JobState; outputs: Record<string, string> }> = new Map(),
 	): GraphRun {
 		const made: GraphRun = { ...run, cancelled: 0, jobs: [], state: "queued", holdsGroup: false, startedAt: null, timeoutAt: null };
-		for (const [position, definition] of run.pipeline.jobs.entries()) {
+		this.#insert(made, run.pipeline.jobs);
+		for (const [position, job] of made.jobs.entries()) {
 			const taken = reused.get(position);
-			made.jobs.push({
-				id: ids[position] as string,
-				run: made,
-				definition,
-				needs: [],
-				state: taken?.state ?? "blocked",
-				wasEndedWith: false,
-				hasQueued: false,
-				backoffAt: null,
-				outputs: taken?.outputs ?? {},
-			});
-			const group = this.groupOf(made.jobs.at(-1) as GraphJob);
-			if (group && definition.concurrency) this.#limits.set(group, definition.concurrency.limit);
-		}
-		for (const job of made.jobs) {
-			job.needs = made.jobs.filter(({ definition }) =>
-				job.definition.needs.some(
-					({ key, matrix }) =>
-						definition.key === key && Object.entries(matrix ?? {}).every(([axis, value]) => definition.matrix?.[axis] === value),
-				),
-			);
+			Object.assign(job, { id: ids[position], state: taken?.state ?? "blocked", outputs: taken?.outputs ?? {} });
 		}
 		this.runs.set(made.id, made);
 		const { concurrency } = run.pipeline;
@@ -169,8 +155,67 @@ export class GraphModel {
 			this.#limits.set(group, concurrency.limit);
 			if (concurrency.cancel_in_progress) for (const other of this.#inGroup(group)) if (other !== made) this.cancelRun(other, 1);
 		}
+		this.#enter([...made.jobs]);
 		this.settle();
 		return made;
+	}
+
+	/** A run gets more jobs while it is under way. */
+	add(run: GraphRun, definitions: readonly ResolvedJob[]): void {
+		const before = run.jobs.length;
+		this.#insert(run, definitions);
+		this.#enter(run.jobs.slice(before));
+	}
+
+	/** New jobs go as far as they can, one after the other. */
+	#enter(jobs: readonly GraphJob[]): void {
+		for (const job of jobs) {
+			this.#advance(job);
+			this.#endOthers();
+		}
+	}
+
+	#endOthers(): void {
+		for (const job of this.#notExpanded.splice(0)) this.#failFast(job);
+	}
+
+	/** Jobs that wait for whatever they need of the run. */
+	#insert(run: GraphRun, definitions: readonly ResolvedJob[]): void {
+		const made = definitions.map((definition): GraphJob => blockedJob(run, definition));
+		run.jobs.push(...made);
+		for (const job of made) {
+			this.#noteLimit(job);
+			job.needs = run.jobs.filter(({ definition }) =>
+				job.definition.needs.some(
+					({ key, matrix }) =>
+						definition.key === key && Object.entries(matrix ?? {}).every(([axis, value]) => definition.matrix?.[axis] === value),
+				),
+			);
+		}
+	}
+
+	/** The newest job that names a group says how many of it run at once. */
+	#noteLimit(job: GraphJob): void {
+		const group = this.groupOf(job);
+		const { concurrency } = job.definition;
+		if (group && concurrency) this.#limits.set(group, concurrency.limit);
+	}
+
+	/** Matrix jobs take the place of the job that stood for them: whoever needs it needs all of them. */
+	#expand(job: GraphJob): void {
+		const { run } = job;
+		const outputOf = (key: string, name: string) => job.needs.find(({ definition }) => definition.key === key)?.outputs[name] ?? "";
+		const [first, ...others] = lateMatrixJobs(job.definition, outputOf) ?? [];
+		if (!first || run.jobs.length + others.length > MAX_JOBS) {
+			job.state = "errored";
+			this.#notExpanded.push(job);
+			return;
+		}
+		job.definition = first;
+		this.#noteLimit(job);
+		const made = others.map((definition) => ({ ...blockedJob(run, definition), needs: job.needs }));
+		for (const dependent of run.jobs) if (dependent.needs.includes(job)) dependent.needs = [...dependent.needs, ...made];
+		run.jobs.push(...made);
 	}
 
 	groupOf({ run, definition }: GraphJob): string | null {
@@ -199,6 +244,10 @@ export class GraphModel {
 	end(job: GraphJob, state: JobState): void {
 		job.state = state;
 		job.backoffAt = null;
+		this.#failFast(job);
+	}
+
+	#failFast(job: GraphJob): void {
 		if (!isBad(job)) return;
 		const { run } = job;
 		const isOfRun = run.pipeline.fail_fast;
@@ -254,6 +303,7 @@ export class GraphModel {
 			for (const run of this.runs.values()) {
 				if (isTerminal(run.state)) continue;
 				for (const job of run.jobs) hasChanged = this.#advance(job) || hasChanged;
+				this.#endOthers();
 				hasChanged = this.#update(run) || hasChanged;
 			}
 		}
@@ -271,6 +321,12 @@ export class GraphModel {
 		if (decision === "waiting") return false;
 		if (decision === "skipped") {
 			this.end(job, "skipped");
+			return true;
+		}
+		if (job.definition.expansion !== null) {
+			this.#expand(job);
+			// The first one takes its turn before those that came with it.
+			this.#advance(job);
 			return true;
 		}
 		if (run.pipeline.concurrency && !run.holdsGroup) return false;
@@ -335,6 +391,10 @@ export class GraphModel {
 			next.holdsGroup = true;
 		}
 	}
+}
+
+function blockedJob(run: GraphRun, definition: ResolvedJob): GraphJob {
+	return { id: "", run, definition, needs: [], state: "blocked", wasEndedWith: false, hasQueued: false, backoffAt: null, outputs: {} };
 }
 
 /** The state of a run, from those of its jobs. */

@@ -1,5 +1,6 @@
 import { getTableColumns } from "drizzle-orm";
 import { artifacts, attempts, jobs, runs, TRANSITIONS_OF_RUN } from "../../schema/database/tables.ts";
+import { MAX_JOBS } from "../../schema/wire/limits.ts";
 import { isTerminal, type JobState } from "../../schema/wire/states.ts";
 import type { Coordinator } from "./coordinator.ts";
 import type { SimulatedJob } from "./jobs.ts";
@@ -77,6 +78,16 @@ export class Invariants {
 		none(
 			"an offer is there without its job",
 			"SELECT attempt_id AS id FROM offers WHERE job_id NOT IN (SELECT id FROM jobs WHERE state = 'leased')",
+		);
+		none(
+			"a run has ended before its jobs",
+			"SELECT r.id FROM runs AS r JOIN jobs AS j ON j.run_id = r.id WHERE r.finished_at IS NOT NULL AND j.finished_at IS NULL",
+		);
+		none("a run has too many jobs", `SELECT run_id AS id FROM jobs GROUP BY run_id HAVING count(*) > ${MAX_JOBS}`);
+		none("a job was added twice", "SELECT min(id) AS id FROM jobs GROUP BY run_id, key, matrix HAVING count(*) > 1");
+		none(
+			"a job needs one that its run does not have",
+			`SELECT j.id FROM jobs AS j, json_each(j.needs) AS n WHERE NOT EXISTS (SELECT 1 FROM jobs AS o WHERE o.run_id = j.run_id AND o.key = n.value)`,
 		);
 		for (const { id } of this.#queue<{ id: string }>(
 			`SELECT id FROM attempts WHERE NOT ${live} AND log_archived = 0 AND log_held = 0 AND id NOT IN (SELECT key FROM effects)`,

@@ -2,7 +2,8 @@ import { createHash } from "node:crypto";
 import type { SendableLog } from "../../agent/log/log_shipper.ts";
 import type { Job, JobFactory, JobResult, StopReason } from "../../agent/protocol/job.ts";
 import { untilAnswered } from "../../agent/transport/retry.ts";
-import { type Assignment, artifactUploads, commitAnswer, type Intervals } from "../../schema/wire/protocol.ts";
+import { ApiError } from "../../schema/wire/errors.ts";
+import { type Assignment, artifactUploads, commitAnswer, type Intervals, uploadedPipeline } from "../../schema/wire/protocol.ts";
 import type { Step } from "../../schema/wire/resources.ts";
 import type { Network } from "./network.ts";
 import { randomFiles, type Script } from "./pipelines.ts";
@@ -169,11 +170,12 @@ export class SimulatedJob implements Job {
 
 	async #work(): Promise<JobResult> {
 		const { assignment } = this;
-		const { ms, lines, ends } = this.#script;
+		const { ms, lines, ends, uploads } = this.#script;
 		this.spool.write(`attempt ${assignment.number} of ${assignment.job.id}\n`);
 		if (assignment.lists_refs) return this.#listRefs();
 		if (assignment.source) await this.#pinCommit();
 		if (assignment.discovery) return this.#discover();
+		if (uploads !== null && !(await this.#upload(atob(uploads)))) return REFUSED;
 		for (let line = 0; line < lines; line += 1) {
 			await this.#pause(ms / lines);
 			this.spool.write(`line ${line} ${"x".repeat(this.#world.random.below(200))}\n`);
@@ -251,6 +253,22 @@ export class SimulatedJob implements Job {
 		this.spool.write(`commit ${answer.sha}\n`);
 	}
 
+	/** Adds jobs to the run. @returns false if they are refused, or nothing is added to the run any more */
+	async #upload(text: string): Promise<boolean> {
+		await this.#pause(this.#world.random.between(0, 3_000));
+		const path = `/api/v1/attempts/${this.assignment.attempt_id}/pipeline`;
+		const bytes = new TextEncoder().encode(text);
+		const call = () => this.#client.fetch(uploadedPipeline, { method: "POST", path, token: this.#token, bytes, signal: this.#stop.signal });
+		try {
+			const { jobs } = await untilAnswered(call, this.#stop.signal);
+			this.spool.write(`added ${jobs.length}\n`);
+			return true;
+		} catch (error) {
+			if (error instanceof ApiError && (error.code === "validation_failed" || error.code === "conflict")) return false;
+			throw error;
+		}
+	}
+
 	/** Saves one file; its bytes are put where the coordinator says. */
 	async #save(): Promise<JobResult["artifacts"]> {
 		const bytes = new TextEncoder().encode(`made by ${this.assignment.attempt_id}`);
@@ -290,5 +308,13 @@ export class SimulatedJob implements Job {
 }
 
 /** Of a plan, which has no step. */
-const NO_SCRIPT: Script = { ms: 0, lines: 0, ends: [], stubbornMs: 0, saves: false, exitCode: 0, outputs: [] };
+const NO_SCRIPT: Script = { ms: 0, lines: 0, ends: [], stubbornMs: 0, saves: false, exitCode: 0, outputs: [], uploads: null };
 const NOTHING_ELSE = { outputs: {}, tests: null, coverage: null, usage: null, annotations: [], discovery: null, refs: null };
+/** Of a job that could not add what it wanted to. */
+const REFUSED: JobResult = {
+	state: "failed",
+	exit_code: 1,
+	reason: { code: "step_failed", text: "No job was added." },
+	artifacts: [],
+	...NOTHING_ELSE,
+};

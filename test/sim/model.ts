@@ -7,9 +7,12 @@ import type { NewRegistrationToken } from "../../worker/queue/core/agents/regist
 import type { Discovered } from "../../worker/queue/core/discovery/discovery_jobs.ts";
 import type { CheckedResult } from "../../worker/queue/core/leases/attempts.ts";
 import type { AgentRow, OfferRow } from "../../worker/queue/core/rows.ts";
+import type { UploadedJobs } from "../../worker/queue/core/runs/add_jobs.ts";
 import type { Submit } from "../../worker/queue/core/runs/submit.ts";
 import { type GraphJob, GraphModel, type GraphRun, warningsOf } from "./graph_model.ts";
+import { JobIds } from "./job_ids.ts";
 import type { ObjectPlace, Witness } from "./platform/durable_objects.ts";
+import { Uploads } from "./uploads.ts";
 import { Violation, type World } from "./world.ts";
 
 /**
@@ -121,6 +124,8 @@ export class Model implements Witness {
 	readonly #keys = new Map<string, { digest: string; runId: string; until: number }>();
 	/** The runs that a plan's result makes, as soon as the queue has made them. */
 	readonly #toCome: { submit: Submit; error: unknown }[] = [];
+	readonly #uploads: Uploads;
+	readonly #jobIds: JobIds;
 	readonly #world: World;
 	readonly #place: ObjectPlace;
 	readonly #times: Times;
@@ -139,6 +144,8 @@ export class Model implements Witness {
 		this.#place = place;
 		this.#times = times;
 		this.#environment = environment;
+		this.#uploads = new Uploads(place);
+		this.#jobIds = new JobIds(place);
 		this.#graph = new GraphModel({
 			now: () => this.#now,
 			onStopLeased: (job) => {
@@ -179,6 +186,7 @@ export class Model implements Witness {
 			if (one.error) this.#adoptBroken(one.submit);
 			else this.#adoptRun(one.submit);
 		}
+		for (const job of this.#jobIds.give(this.runs.values())) this.jobs.set(job.id, job);
 		this.compare(call.method);
 		if (call.method === "register")
 			void result?.then((answer) => this.#adoptAgent(answer as { ok: boolean; value: string }, call.args[0] as Registration));
@@ -190,6 +198,7 @@ export class Model implements Witness {
 			const isLater = now !== this.#world.now || calls !== this.#calls;
 			if (isLater && call.method === "poll") return;
 			this.#checkAnswer(call, answer as { ok: boolean; value?: unknown; error?: WireError });
+			if (call.method === "addJobs") this.#uploads.check(call.args[1] as UploadedJobs, answer as { value?: string[] | null });
 		});
 	}
 
@@ -257,6 +266,10 @@ export class Model implements Witness {
 			case "pinCommit":
 			case "checkLease":
 				return this.#liveOrRefusal(args[0] as Lease);
+			case "uploadTarget":
+				return this.#uploadTarget(args[0] as Lease);
+			case "addJobs":
+				return this.#addJobs(args[0] as Lease, args[1] as UploadedJobs);
 			case "finish":
 				return this.#finish(args[0] as Lease, args[1] as Finish, args[2] as string, args[4] as Discovered | null);
 			case "sourceOf":
@@ -308,7 +321,8 @@ export class Model implements Witness {
 		const isReplay = idempotency && this.#keys.get(`${idempotency.scope} ${idempotency.key}`)?.runId !== runId;
 		if (isReplay || this.runs.has(runId)) return;
 		const rows = this.#read<{ id: string }>("SELECT id FROM jobs WHERE run_id = ? ORDER BY position", runId);
-		if (rows.length !== pipeline.jobs.length) throw new Violation("a run was not taken whole", `${runId} has ${rows.length} jobs`);
+		// There are more if a matrix was known at once.
+		if (rows.length < pipeline.jobs.length) throw new Violation("a run was not taken whole", `${runId} has ${rows.length} jobs`);
 		const [row] = this.#read<{ number: number }>("SELECT number FROM runs WHERE id = ?", runId);
 		const reused = rerun?.reused.map(
 			({ position, state, outputs }) => [position, { state, outputs: JSON.parse(outputs ?? "{}") }] as const,
@@ -318,7 +332,7 @@ export class Model implements Witness {
 			rows.map(({ id }) => id),
 			new Map(reused),
 		);
-		for (const job of run.jobs) this.jobs.set(job.id, job);
+		for (const job of run.jobs) if (job.id !== "") this.jobs.set(job.id, job);
 	}
 
 	#adoptBroken({ runId, pipeline, project }: Submit): void {
@@ -342,6 +356,24 @@ export class Model implements Witness {
 		if (job.state === "cancelled") return "taken";
 		if (isTerminal(job.state)) return "conflict";
 		this.#graph.cancelJob(job);
+		return "taken";
+	}
+
+	// ── adding jobs to a run ──
+
+	/** Only a job that nobody ends adds anything, and only to a run that nobody ends. */
+	#uploadTarget(lease: Lease): Foretold {
+		const foretold = this.#liveOrRefusal(lease);
+		if (foretold !== "taken") return foretold;
+		const { job } = this.#attemptOf(lease) as ModelAttempt;
+		return job.state === "running" && job.run.cancelled === 0 ? "taken" : "conflict";
+	}
+
+	#addJobs(lease: Lease, upload: UploadedJobs): Foretold {
+		const foretold = this.#uploadTarget(lease);
+		if (foretold !== "taken") return foretold;
+		const { job } = this.#attemptOf(lease) as ModelAttempt;
+		this.#graph.add(job.run, this.#uploads.take(job, upload));
 		return "taken";
 	}
 

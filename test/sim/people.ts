@@ -1,12 +1,18 @@
+import { sleep } from "../../agent/sleep.ts";
 import { Unreachable, untilAnswered } from "../../agent/transport/retry.ts";
 import type { ProjectRow } from "../../schema/database/tables.ts";
+import { resolvingUpload } from "../../schema/pipeline/parse/uploaded_jobs.ts";
+import { doneAtOnce } from "../../schema/pipeline/syntax/sliced_work.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { type Run, run } from "../../schema/wire/resources.ts";
 import { ALL_FILES } from "../../worker/discovery/discovery_pipeline.ts";
 import { discoverySubmission } from "../../worker/discovery/submit_discovery.ts";
+import { sha256 } from "../../worker/identity/digest.ts";
+import { unwrap } from "../../worker/platform/result.ts";
+import type { LeaseClaims } from "../../worker/queue/core/leases/attempts.ts";
 import type { Surroundings } from "./agents.ts";
 import { PROJECT, USER_TOKEN } from "./coordinator.ts";
-import { randomSubmission, randomTrigger } from "./pipelines.ts";
+import { randomSubmission, randomTrigger, randomUpload } from "./pipelines.ts";
 import { Life, Violation } from "./world.ts";
 
 /** A key is kept for a day; whatever the clock is set to, for this long. */
@@ -121,6 +127,26 @@ export class People {
 			);
 			ledger.runs.set(name, accepted.id);
 			ledger.acknowledgedAt.set(name, world.now);
+		});
+	}
+
+	/** Adds jobs to a run with a request that is held up for so long between its steps: its attempt may have lost its lease. */
+	uploadLate(ms: number): void {
+		const { world, coordinator } = this.#surroundings;
+		const { database } = coordinator.dispatcher;
+		const live = `SELECT a.id AS attemptId, lease_id AS leaseId, job_id AS jobId, agent_id AS agentId FROM attempts AS a
+			JOIN runs AS r ON r.id = a.run_id WHERE a.state = 'running' AND r.kind = 'pipeline' ORDER BY a.id`;
+		const leases = database.writes > 0 ? database.all<LeaseClaims>(live) : [];
+		if (leases.length === 0) return;
+		const lease = world.random.pick(leases);
+		this.#submissions += 1;
+		const text = randomUpload(world.random, `late${this.#submissions}`, {});
+		this.#errand(`adds jobs in the name of ${lease.attemptId}`, async () => {
+			const dispatcher = coordinator.environment.DISPATCHER.getByName("team:default");
+			const target = unwrap(await dispatcher.uploadTarget(lease));
+			const jobs = doneAtOnce(resolvingUpload(text, target));
+			await sleep(ms);
+			await dispatcher.addJobs(lease, { definition: target.definition, digest: await sha256(text), jobs });
 		});
 	}
 

@@ -19,6 +19,8 @@ export interface Script {
 	/** What it ends with when it fails. */
 	exitCode: number;
 	outputs: [string, string][];
+	/** The pipeline with which each attempt adds jobs to its run, in base64: one text in another grows with every level. */
+	uploads: string | null;
 }
 
 export interface Submission {
@@ -29,13 +31,17 @@ export interface Submission {
 
 /** What a random job may be asked to put out. */
 const OUTPUT = "verdict";
+/** What a job puts out for the matrix of another. */
+const CELLS = "cells";
+
+type JobText = Record<string, unknown>;
 
 export function randomSubmission(random: Random, number: number, mostJobs = 7): Submission {
-	const jobs: Record<string, Record<string, unknown>> = {};
+	const jobs: Record<string, JobText> = {};
 	const size = random.chance(0.4) ? 1 : random.between(2, mostJobs);
 	for (let index = 0; index < size; index += 1) {
 		const needs = Object.keys(jobs).filter(() => random.chance(0.35));
-		jobs[`job${index}`] = randomJob(random, needs, jobs);
+		jobs[`job${index}`] = randomJob(random, `job${index}`, needs, jobs);
 	}
 	const pipeline = {
 		name: `submission ${number}`,
@@ -79,10 +85,34 @@ export function randomFiles(random: Random): { path: string; text: string }[] {
 	});
 }
 
-function randomJob(random: Random, needs: string[], jobs: Record<string, Record<string, unknown>>): Record<string, unknown> {
+/** Jobs that a job adds to its run. They may need all that the job has found there, and itself. Some are refused. */
+export function randomUpload(random: Random, uploader: string, known: Record<string, JobText>): string {
+	const jobs: Record<string, JobText> = {};
+	const size = random.between(1, 3);
+	for (let index = 0; index < size; index += 1) {
+		const key = `${uploader}${MORE}${index}`;
+		const before = { ...known, ...jobs };
+		const needs = Object.keys(before).filter(() => random.chance(0.35));
+		jobs[key] = randomJob(random, key, needs, before);
+	}
+	if (random.chance(0.05)) jobs.lost = { needs: "nobody", steps: ["a"] };
+	if (random.chance(0.03)) Object.assign(jobs, tooMany());
+	return JSON.stringify({ jobs });
+}
+
+/** More jobs than a run may have. */
+function tooMany(): Record<string, JobText> {
+	const values = Array.from({ length: 16 }, (_, index) => String(index));
+	return Object.fromEntries(["a", "b", "c", "d"].map((key) => [`too_many_${key}`, { matrix: { n: values, m: values }, steps: ["a"] }]));
+}
+
+function randomJob(random: Random, key: string, needs: string[], jobs: Record<string, JobText>): JobText {
 	const condition = random.chance(0.35) ? randomCondition(random, needs, jobs) : "";
-	const matrix = random.chance(0.2) ? randomMatrix(random) : null;
-	return {
+	const planners = needs.filter((need) => declares(jobs[need], CELLS));
+	const late = planners.length > 0 && random.chance(0.8) ? randomLateMatrix(random, random.pick(planners)) : null;
+	const matrix = late ?? (random.chance(0.2) ? randomMatrix(random) : null);
+	const outputs = [...(random.chance(0.3) ? [OUTPUT] : []), ...(matrix === null && random.chance(0.4) ? [CELLS] : [])];
+	const job: JobText = {
 		...(needs.length > 0 ? { needs: needs.map((need) => randomNeed(random, need, jobs)) } : {}),
 		...(condition === "" ? {} : { if: condition }),
 		...(matrix ? { matrix } : {}),
@@ -93,12 +123,43 @@ function randomJob(random: Random, needs: string[], jobs: Record<string, Record<
 		...(random.chance(0.2) ? { allow_failure: true } : {}),
 		// Nobody has kept it: the job cannot be given what it asks for.
 		...(random.chance(0.08) ? { secrets: { KEY: "of_nobody" } } : {}),
-		...(random.chance(0.3) ? { outputs: [OUTPUT] } : {}),
+		...(outputs.length > 0 ? { outputs } : {}),
 		// One job of a run stands in a group that cancels: which of two came first is nobody's business.
-		...(random.chance(0.2) ? { concurrency: randomGroup(random, `jobs-${Object.keys(jobs).length}`, matrix === null) } : {}),
-		steps: [{ run: JSON.stringify(randomScript(random)) }],
+		...(random.chance(0.2) ? { concurrency: randomGroup(random, `jobs-${key}`, matrix === null) } : {}),
 		...(random.chance(0.15) ? { finally: { steps: ["clean up"], timeout: `${random.between(5, 120)}s` } } : {}),
 	};
+	const mayUpload = key.split(MORE).length <= MOST_UPLOADS;
+	const uploads = mayUpload && random.chance(UPLOADERS) ? randomUpload(random, key, { ...jobs, [key]: job }) : null;
+	return { ...job, steps: [{ run: JSON.stringify(randomScript(random, outputs, uploads)) }] };
+}
+
+/** How many jobs add jobs to their run; an added job adds some, too, but those add none. */
+const UPLOADERS = 0.12;
+const MOST_UPLOADS = 2;
+/** In the keys of added jobs, after that of the job that adds them. */
+const MORE = "_more";
+
+function declares(job: JobText | undefined, output: string): boolean {
+	return (job?.outputs as string[] | undefined)?.includes(output) === true;
+}
+
+/** A matrix that a needed job puts out: all of it, or the values of its axis. */
+function randomLateMatrix(random: Random, planner: string): object | string {
+	const put = `\${{ needs.${planner}.outputs.${CELLS} }}`;
+	if (random.chance(0.2)) return put;
+	return {
+		n: put,
+		...(random.chance(0.5) ? { fail_fast: true } : {}),
+		...(random.chance(0.4) ? { max_parallel: random.between(1, 3) } : {}),
+	};
+}
+
+/** What is put out for a matrix: mostly a list, at times a whole matrix, and what makes no job. */
+function randomCells(random: Random): string {
+	const list = Array.from({ length: random.between(1, 3) }, (_, index) => String(index));
+	if (random.chance(0.65)) return JSON.stringify(list);
+	if (random.chance(0.5)) return JSON.stringify({ n: list });
+	return random.pick(["", "no list", "[]", "3", "[[]]", JSON.stringify(Array.from({ length: 300 }, (_, index) => String(index)))]);
 }
 
 function randomGroup(random: Random, name: string, mayCancel: boolean): object {
@@ -119,14 +180,14 @@ function randomMatrix(random: Random): object {
 }
 
 /** A job with all of its variants, or one of them. */
-function randomNeed(random: Random, job: string, jobs: Record<string, Record<string, unknown>>): unknown {
-	const matrix = jobs[job]?.matrix as { n: string[]; os?: string[] } | undefined;
-	return matrix && random.chance(0.4) ? { job, matrix: { n: matrix.n[0] } } : job;
+function randomNeed(random: Random, job: string, jobs: Record<string, JobText>): unknown {
+	const matrix = jobs[job]?.matrix as { n?: string[] } | undefined;
+	return Array.isArray(matrix?.n) && random.chance(0.4) ? { job, matrix: { n: matrix.n[0] } } : job;
 }
 
 /** A few atoms with && between, as the model knows them. */
-function randomCondition(random: Random, needs: readonly string[], jobs: Record<string, Record<string, unknown>>): string {
-	const speaking = needs.filter((need) => !jobs[need]?.matrix && jobs[need]?.outputs);
+function randomCondition(random: Random, needs: readonly string[], jobs: Record<string, JobText>): string {
+	const speaking = needs.filter((need) => !jobs[need]?.matrix && declares(jobs[need], OUTPUT));
 	const atoms = [
 		() => "always()",
 		() => "success()",
@@ -146,7 +207,7 @@ function randomRetry(random: Random): object {
 	return { attempts: random.between(1, 4), ...(on.length > 0 ? { on } : {}), ...codes };
 }
 
-function randomScript(random: Random): Script {
+function randomScript(random: Random, declared: readonly string[], uploads: string | null): Script {
 	const end = () => (random.chance(0.75) ? "succeeded" : random.pick(["failed", "errored"] as const));
 	return {
 		ms: random.chance(0.35) ? random.between(20_000, 240_000) : random.between(0, 12_000),
@@ -155,6 +216,10 @@ function randomScript(random: Random): Script {
 		stubbornMs: random.chance(0.3) ? random.between(1_000, 60_000) : random.between(0, 500),
 		saves: random.chance(0.5),
 		exitCode: random.between(1, 3),
-		outputs: random.chance(0.6) ? [[OUTPUT, random.pick(["yes", "no"])]] : [],
+		outputs: [
+			...(random.chance(0.6) ? [[OUTPUT, random.pick(["yes", "no"])] as [string, string]] : []),
+			...(declared.includes(CELLS) && random.chance(0.95) ? [[CELLS, randomCells(random)] as [string, string]] : []),
+		],
+		uploads: uploads && btoa(uploads),
 	};
 }

@@ -18,6 +18,7 @@ export type PlantedBug = {
 } & ({ sound: string } | { sql: string });
 
 const CORE = "worker/queue/core";
+const ADD_JOBS = `${CORE}/runs/add_jobs.ts`;
 const AGENT_LIFECYCLE = `${CORE}/agents/lifecycle.ts`;
 const AGENT_TOKENS = `${CORE}/agents/tokens.ts`;
 const AGENTS = `${CORE}/agents/agents.ts`;
@@ -377,8 +378,8 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		name: "a failure that was allowed and skips what needs it",
 		file: DECIDE,
 		in: "countsAsSuccess",
-		sound: "$succeeded || $mayFail",
-		planted: "$succeeded",
+		sound: "$succeeded || $mayFail || $unwanted",
+		planted: "$succeeded || $unwanted",
 		foundAs: [DIFFERS],
 		seed: 1,
 	},
@@ -466,5 +467,41 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		foundAs: [ANSWER],
 		seed: 1,
 		isRare: true,
+	},
+	{
+		name: "a cancel that leaves `finally` no time",
+		file: STOP,
+		in: "stopJob",
+		sound: "cleanupSlack($$all)",
+		planted: "0",
+		foundAs: [DIFFERS],
+		seed: 7,
+	},
+	{
+		name: "jobs that an attempt adds after it has lost its lease",
+		file: ADD_JOBS,
+		in: "uploader",
+		sound: "liveAttempt($core, $lease)",
+		planted: `($core.sql.all("SELECT * FROM attempts WHERE id = ?", $lease.attemptId)[0] ?? liveAttempt($core, $lease))`,
+		foundAs: [ANSWER, DIFFERS],
+		seed: 1,
+	},
+	{
+		name: "jobs that the same upload adds twice",
+		file: ADD_JOBS,
+		in: "addJobs",
+		sound: "const $known = addedBefore($$all);",
+		planted: "const $known = []; definition = run.definition;",
+		foundAs: ["a job was added twice", DIFFERS],
+		seed: 14,
+	},
+	{
+		name: "jobs that wait for the first matrix job of one that they need",
+		file: `${CORE}/runs/expand_matrix.ts`,
+		in: "expandMatrix",
+		sound: "addNeed($$all)",
+		planted: "0",
+		foundAs: [DIFFERS],
+		seed: 8,
 	},
 ];
