@@ -52,7 +52,8 @@ export class HostExecutor implements StepExecutor {
 	}
 
 	async start({ text, shell, number, workingDirectory, env: given, path, isAlone }: StepScript, output: Output): Promise<RunningProcess> {
-		const env = { ...given, PATH: [...path, given.PATH ?? DEFAULT_PATH].join(":") };
+		// An empty entry would be the working directory.
+		const env = { ...given, PATH: [...path, given.PATH ?? DEFAULT_PATH].filter((folder) => folder !== "").join(":") };
 		const folder = workingDirectory === null ? enterWorkspace(this.paths.workspace) : await this.#openFolder(workingDirectory);
 		const file = `${this.#steps}/${number}`;
 		const starter = isAlone ? this.#freeStarter(folder.place, env) : null;

@@ -201,7 +201,7 @@ export class GraphModel {
 		if (group && concurrency) this.#limits.set(group, concurrency.limit);
 	}
 
-	/** Matrix jobs take the place of the job that stood for them: whoever needs it needs all of them. */
+	/** Matrix jobs take the place of the job that stood for them: jobs that need it need all of them. */
 	#expand(job: GraphJob): void {
 		const { run } = job;
 		const outputOf = (key: string, name: string) => job.needs.find(({ definition }) => definition.key === key)?.outputs[name] ?? "";

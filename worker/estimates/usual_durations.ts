@@ -1,7 +1,8 @@
-import { and, desc, eq, inArray, isNotNull, isNull, lt, or } from "drizzle-orm";
+import { and, desc, eq, inArray, isNotNull, lt, or } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { jobs, projects, type RunRow, runs } from "../../schema/database/tables.ts";
 import type { UsualDuration } from "../../schema/wire/resources.ts";
+import { isOfSameBranch } from "../record/earlier_runs.ts";
 
 /** How long a run of a pipeline and its jobs usually take. */
 export interface UsualDurations {
@@ -56,15 +57,7 @@ async function countedRuns(db: D1Database, run: Place): Promise<(Took & { id: st
 	const before = await drizzle(db)
 		.select({ id: runs.id, state: runs.state, from: runs.started_at, to: runs.finished_at })
 		.from(runs)
-		.where(
-			and(
-				eq(runs.team, run.team),
-				eq(runs.project, run.project),
-				eq(runs.pipeline, run.pipeline),
-				run.branch === null ? isNull(runs.branch) : eq(runs.branch, run.branch),
-				lt(runs.id, run.id),
-			),
-		)
+		.where(and(...isOfSameBranch(run), lt(runs.id, run.id)))
 		.orderBy(desc(runs.id))
 		.limit(MAX_EARLIER_RUNS);
 	const done = before.filter(({ state, from, to }) => state === "succeeded" && from !== null && to !== null).slice(0, 2 * COUNTED_RUNS);

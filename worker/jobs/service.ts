@@ -38,7 +38,7 @@ export async function explain(environment: Environment, record: JobRecord): Prom
 	);
 }
 
-/** Of so many queued jobs the starts are estimated. */
+/** Only for so many queued jobs the starts are estimated. Each looks at the jobs before it. */
 const FORESEEN = 200;
 const ORDINALS = ["First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth"];
 
@@ -48,7 +48,7 @@ async function withForecast(environment: Environment, team: string, live: Explan
 	if (position === null || position > FORESEEN || live.agents.every(({ fits }) => !fits)) return live;
 	const [pause, { queue, starts }] = await Promise.all([
 		dispatcherOf(environment, team).readPause(),
-		queueForecast(environment, team, FORESEEN),
+		queueForecast(environment, team, position),
 	]);
 	if (pause) return live;
 	const start = starts[queue.jobs.findIndex(({ job }) => job.id === live.job_id)] ?? null;

@@ -7,7 +7,8 @@ import { findRun } from "./runs.ts";
 
 /** What the runs before a run say. */
 
-function isOfSameBranch(run: RunRow): SQL[] {
+/** The runs of the same pipeline and branch. */
+export function isOfSameBranch(run: Pick<RunRow, "team" | "project" | "pipeline" | "branch">): SQL[] {
 	const isSameBranch = run.branch === null ? isNull(runs.branch) : eq(runs.branch, run.branch);
 	return [eq(runs.team, run.team), eq(runs.project, run.project), eq(runs.pipeline, run.pipeline), isSameBranch];
 }

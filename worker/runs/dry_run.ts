@@ -6,7 +6,7 @@ import { resolvedRequirements } from "../../schema/wire/requirements.ts";
 import type { PlannedRun } from "../../schema/wire/resources.ts";
 import type { Environment } from "../bindings.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
-import { missingSecretNotices, missingSecretsOf } from "./missing_secrets.ts";
+import { missingSecretsOf, noticesOf } from "./missing_secrets.ts";
 import type { ResolvedSubmission } from "./resolved_texts.ts";
 
 type Outlook = PlannedRun["jobs"][number]["outlook"];
@@ -21,10 +21,9 @@ const OUTLOOKS: Readonly<Record<PlannedJob["decision"]["is"], Outlook>> = {
 export async function dryRun(environment: Environment, team: string, { pipeline, project }: ResolvedSubmission): Promise<PlannedRun> {
 	const planned = planJobs(pipeline, runFacts(pipeline, project, API_EVENT));
 	const wanted = pipeline.jobs.map(({ name, runs_on }) => ({ name, runs_on: JSON.stringify(runs_on) }));
-	const [{ byRequirements, notices }, missing, missingNotices] = await Promise.all([
+	const [{ byRequirements, notices }, missing] = await Promise.all([
 		dispatcherOf(environment, team).candidatesFor(project, wanted),
 		missingSecretsOf(environment, team, pipeline, project),
-		missingSecretNotices(environment, team, pipeline, project),
 	]);
 	const positions = new Map(byRequirements.map(({ runs_on }, position) => [runs_on, position]));
 	return {
@@ -40,7 +39,7 @@ export async function dryRun(environment: Environment, team: string, { pipeline,
 			fitting,
 			agents,
 		})),
-		notices: [...notices, ...missingNotices],
+		notices: [...notices, ...noticesOf(missing, pipeline, project)],
 	};
 }
 

@@ -30,6 +30,11 @@ export async function missingSecretNotices(
 		log("warn", "cannot look up the secrets of a run", errorFields(error));
 		return [];
 	});
+	return noticesOf(missing, pipeline, project);
+}
+
+/** The notices about these missing secrets. */
+export function noticesOf(missing: readonly string[], pipeline: ResolvedPipeline, project: string): string[] {
 	return missing.map((name) => {
 		const job = pipeline.jobs.find(({ secrets }) => Object.values(secrets).includes(name));
 		return `Job ${job?.name} uses secret ${name}, which does not exist. ${missingSecretAdvice(name, project)}`;

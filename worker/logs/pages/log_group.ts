@@ -10,8 +10,11 @@ const COMMAND = /^(?:::|##\[)(end)?group(?:::|\])(.*)$/;
 /** GitLab: `section_start:1560896352:install[collapsed=true]\r\e[0KInstall`. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: GitLab's runner writes these characters.
 const SECTION = /^(?:\x1b\[0K)?section_(start|end):\d+:([\w.-]+)(?:\[[^\]]*\])?\r?(?:\x1b\[0K)?(.*)$/;
-/** Buildkite: `--- Install`, `+++ Test`, `~~~ Clean`. Headers of a diff name a path: they stay. */
-const HEADER = /^(?:---|\+\+\+|~~~) (?!(?:[ab]\/|\/|\S+\t|\S*\.\w+$))(.+)$/;
+/**
+ * Buildkite: `--- Install`, `+++ Test`, `~~~ Clean`. Headers of a diff name a path, and Go's tests
+ * write `--- FAIL: TestParse`: these stay.
+ */
+const HEADER = /^(?:---|\+\+\+|~~~) (?!(?:(?:PASS|FAIL|SKIP|BENCH): |exited |killed |[ab]\/|\/|\S+\t|\S*\.\w+$))(.+)$/;
 
 /** What a line means for the groups of its log; null for a line with output. */
 export function groupMark(line: string): GroupMark | null {

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
 import type { ArtifactRow, RunRow } from "../../../schema/database/tables.ts";
-import { readDefinition } from "../../../schema/pipeline/resolve/resolved.ts";
+import { type ResolvedPipeline, readDefinition } from "../../../schema/pipeline/resolve/resolved.ts";
 import { notFound } from "../../../schema/wire/errors.ts";
 import type { Job, Run, RunSummary } from "../../../schema/wire/resources.ts";
 import { isFailure } from "../../../schema/wire/state_words.ts";
@@ -54,6 +54,8 @@ interface Shown {
 	context: RequestContext<"user">;
 	record: RunRecord;
 	run: Run;
+	/** Of a run that has ended, and for its graph. */
+	pipeline: ResolvedPipeline | null;
 	usual: UsualDurations;
 	wait: RunWait | null;
 	artifacts: readonly ArtifactRow[];
@@ -74,16 +76,16 @@ export async function runPage(context: RequestContext<"user">): Promise<Response
 		usualDurations(environment.DB, record.run),
 		listReruns(environment.DB, team, run.id),
 		listEarlier(environment.DB, record.run, COMPARED_WITH),
-		isOpen ? null : findDefinition(environment, team, record.run),
+		isOpen && tab !== "graph" ? null : findDefinition(environment, team, record.run),
 		run.jobs.some(({ state }) => state === "queued") ? dispatcher.explainQueued(run.id) : {},
 		waitsOf(environment, team, [record.run]),
 		resultsOf(environment, team, record),
 	]);
 	const wait: RunWait | null = waitById[run.id] ?? null;
 	const earlier = earlierRows.map((row) => presentRunSummary(row, baseUrl));
-	const shown: Shown = { context, record, run, usual, wait, artifacts, earlier };
-	const { children, isMoving } = await viewOf(shown);
 	const pipeline = definition === null ? null : readDefinition(definition);
+	const shown: Shown = { context, record, run, pipeline, usual, wait, artifacts, earlier };
+	const { children, isMoving } = await viewOf(shown);
 	return page(context, {
 		title: `${run.pipeline} #${run.number}`,
 		state: wait?.isStuck ? "stuck" : run.state,
@@ -100,7 +102,7 @@ export async function runPage(context: RequestContext<"user">): Promise<Response
 				reruns={reruns.map((again) => presentRunSummary(again, baseUrl))}
 				tests={totalsOfRun(record)}
 				artifacts={filesOf(artifacts).length}
-				hasNotifications={run.trusted && (pipeline?.notify.length ?? 0) > 0}
+				hasNotifications={!isOpen && run.trusted && (pipeline?.notify.length ?? 0) > 0}
 				includes={pipeline?.includes ?? []}
 				tab={tab ?? "overview"}
 			>
@@ -112,12 +114,12 @@ export async function runPage(context: RequestContext<"user">): Promise<Response
 
 /** The chosen view, and whether it follows more than the run. */
 async function viewOf(shown: Shown): Promise<{ children: ComponentChildren; isMoving?: boolean }> {
-	const { context, record, run, artifacts, earlier } = shown;
+	const { context, record, run, pipeline, artifacts, earlier } = shown;
 	const { environment, url } = context;
 	const { tab, failed_from: from, with: other } = valuesOf(VIEW, url.searchParams);
 	switch (tab) {
 		case "graph":
-			return { children: <JobGraph jobs={run.jobs} addedBy={await addedJobs(environment, record.run)} /> };
+			return { children: <JobGraph jobs={run.jobs} addedBy={addedJobs(pipeline)} /> };
 		case "timeline":
 			return { children: <RunTimeline run={run} moves={await movesOf(environment, record.run)} /> };
 		case "tests": {
@@ -187,9 +189,8 @@ function presentFiles(run: Run, { jobs: reusedAttempts }: RunRecord, artifacts: 
 }
 
 /** The jobs that other jobs have added, with the keys of those. */
-async function addedJobs(environment: Environment, run: RunRow): Promise<Map<string, string>> {
-	const definition = await findDefinition(environment, run.team, run);
-	const jobs = definition === null ? [] : readDefinition(definition).jobs;
+function addedJobs(pipeline: ResolvedPipeline | null): Map<string, string> {
+	const jobs = pipeline?.jobs ?? [];
 	return new Map(jobs.flatMap(({ key, added_by }) => (added_by === null ? [] : [[key, added_by.key]])));
 }
 
