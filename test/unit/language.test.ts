@@ -497,6 +497,8 @@ describe("values", () => {
 			"2:36 services.db.ports: A job in a container reaches its services by their names",
 		],
 		["container: { image: a, tools: { python: newest } }\nsteps: [a]", "not a range of versions"],
+		["container: { image: a, tools: { python: '${{ matrix.nope }}' } }\nsteps: [a]", "nope"],
+		["matrix: { v: [newest] }\ncontainer: { image: a, tools: { python: '${{ matrix.v }}' } }\nsteps: [a]", "not a range of versions"],
 		["container: { image: a, tools: { 'rm -rf': '*' } }\nsteps: [a]", "The name of a tool has lower-case letters"],
 		["container: { image: a, options: { network: none } }\nservices: { db: b }\nsteps: [a]", "this container has none"],
 		["steps: [{ build: { tags: t, args: { DOCKER_HOST: x } } }]", "Docker would take this name as one of its settings"],
@@ -554,6 +556,13 @@ describe("values", () => {
 			'"[z-a]" is not a pattern',
 		],
 	])("%s", (text, message) => expect(errorsIn(text).join("\n")).toContain(message));
+
+	test("tools of an image may come from the matrix", () => {
+		const text =
+			"matrix: { v: ['3.12', '3.13'] }\ncontainer: { image: 'p:${{ matrix.v }}', tools: { python: '${{ matrix.v }}.x' } }\nsteps: [a]";
+		const { jobs } = parseSubmission(text).pipeline;
+		expect(jobs.map(({ container }) => container?.tools)).toEqual([{ python: "3.12.x" }, { python: "3.13.x" }]);
+	});
 
 	test("options of a container are taken as they are meant", () => {
 		const options = 'options: { init: True, read_only: FALSE, cpus: "0.5", memory: 64M }';

@@ -1,6 +1,7 @@
 import type { Scope } from "../expressions/scope.ts";
 import type { SlicedWork } from "../syntax/sliced_work.ts";
 import type { ContainerText, ServicesText } from "../validate/containers.ts";
+import { resolvedTools } from "./requirements.ts";
 import type { ResolvedJob } from "./resolved.ts";
 import type { TemplateFiller } from "./template_filler.ts";
 
@@ -24,7 +25,7 @@ export function* resolvedContainer(
 		options: text.options ?? {},
 		pull: text.pull ?? "missing",
 		credentials: text.credentials ?? null,
-		tools: text.tools ?? {},
+		tools: yield* resolvedTools(filler, text.tools, scope, [...path, "tools"]),
 	};
 }
 

@@ -28,17 +28,28 @@ export function* resolvedRequirements(
 		const value = yield* filledValue<string | number>(filler, schema, text[key as keyof typeof FILLED_REQUIREMENTS], scope, [...path, key]);
 		if (value !== undefined) values[key] = value;
 	}
-	const tools: Record<string, string> = {};
-	for (const [name, range] of Object.entries(text.tools ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))) {
-		const filled = yield* filledValue<string>(filler, toolRange, range, scope, [...path, "tools", name]);
-		if (filled !== undefined) tools[name] = filled;
-	}
+	const tools = yield* resolvedTools(filler, text.tools, scope, [...path, "tools"]);
 	return {
 		labels: [...new Set(labels)].sort(),
 		...(values as Pick<Requirements, keyof typeof FILLED_REQUIREMENTS>),
 		...(text.container ? { container: true as const } : {}),
 		...(Object.keys(tools).length > 0 ? { tools } : {}),
 	};
+}
+
+/** Tools with their ranges of versions, in the order of their names. */
+export function* resolvedTools(
+	filler: TemplateFiller,
+	text: Readonly<Record<string, string>> | undefined,
+	scope: Scope,
+	path: string[],
+): SlicedWork<Record<string, string>> {
+	const tools: Record<string, string> = {};
+	for (const [name, range] of Object.entries(text ?? {}).sort(([a], [b]) => (a < b ? -1 : 1))) {
+		const filled = yield* filledValue<string>(filler, toolRange, range, scope, [...path, name]);
+		if (filled !== undefined) tools[name] = filled;
+	}
+	return tools;
 }
 
 /**

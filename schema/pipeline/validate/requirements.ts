@@ -26,7 +26,9 @@ const toolName = z
 		"The name of a tool has lower-case letters, digits and the characters _+.-, and begins with a letter.",
 	);
 /** Tools with ranges of versions. */
-export const tools = z.record(toolName, toolRange).refine((value) => Object.keys(value).length <= 50, "A container has at most 50 tools.");
+export const tools = z
+	.record(toolName, orTemplate(toolRange))
+	.refine((value) => Object.keys(value).length <= 50, "A container has at most 50 tools.");
 
 /** Other names of operating systems: agents use the names of Node. */
 const OTHER_SYSTEMS = new Map(

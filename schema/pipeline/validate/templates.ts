@@ -146,6 +146,7 @@ function* containerTemplates(container: JobText["container"], path: string[]): G
 	if (!container) return;
 	yield { path: [...path, "image"], text: container.image, moment: "late" };
 	yield* mapTemplates(container.env, [...path, "env"], "late");
+	yield* mapTemplates(container.tools, [...path, "tools"], "early");
 }
 
 function* requirementTemplates(wanted: JobText["runs_on"], path: string[]): Generator<TemplateAt> {
