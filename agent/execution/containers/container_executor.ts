@@ -21,8 +21,10 @@ import { endStepsCommand } from "./end_steps.ts";
 import { pullImage } from "./pull_image.ts";
 import type { RegistryAccess } from "./registries.ts";
 import {
+	attemptLabel,
 	type Container,
 	type ContainerLimits,
+	containerName,
 	containerOptions,
 	containerPaths,
 	limitOptions,
@@ -89,7 +91,7 @@ export class ContainerExecutor implements StepExecutor {
 
 	private constructor(context: ContainerContext) {
 		const { folder, container, assignment, spool, signal, limits } = context;
-		const name = `windlass-${assignment.attempt_id}`;
+		const name = containerName(assignment.attempt_id);
 		this.#context = context;
 		this.#scripts = attemptPaths(folder).steps;
 		this.#name = name;
@@ -294,7 +296,7 @@ export class ContainerExecutor implements StepExecutor {
 	}
 
 	get #attemptLabel(): string {
-		return `windlass.attempt=${this.#context.assignment.attempt_id}`;
+		return attemptLabel(this.#context.assignment.attempt_id);
 	}
 
 	get #labels(): string[] {

@@ -5,7 +5,7 @@ import type { ServicePlaces } from "../service_variables.ts";
 import { assertDaemon, removeLabelled } from "./docker.ts";
 import { pullImage } from "./pull_image.ts";
 import type { RegistryAccess } from "./registries.ts";
-import { type ContainerLimits, limitOptions } from "./run_options.ts";
+import { attemptLabel, type ContainerLimits, containerName, limitOptions } from "./run_options.ts";
 import { Services } from "./services.ts";
 
 interface HostServicesContext {
@@ -37,7 +37,7 @@ export class HostServices {
 		for (const image of assignment.services) await pullImage(this.#context, image);
 		const services = new Services({
 			services: assignment.services,
-			name: `windlass-${assignment.attempt_id}`,
+			name: containerName(assignment.attempt_id),
 			labels: ["--label", label, "--label", this.#label],
 			limits: limitOptions(limits),
 			isForHost: true,
@@ -55,6 +55,6 @@ export class HostServices {
 	}
 
 	get #label(): string {
-		return `windlass.attempt=${this.#context.assignment.attempt_id}`;
+		return attemptLabel(this.#context.assignment.attempt_id);
 	}
 }

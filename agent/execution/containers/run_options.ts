@@ -17,6 +17,16 @@ export interface ContainerLimits {
 	maxProcesses: number;
 }
 
+/** The name of the job's container. Its network has it, too, and names of services begin with it. */
+export function containerName(attemptId: string): string {
+	return `windlass-${attemptId}`;
+}
+
+/** The label of all containers and networks of an attempt. */
+export function attemptLabel(attemptId: string): string {
+	return `windlass.attempt=${attemptId}`;
+}
+
 /** The agent's own folder in a container. */
 export const OWN_FOLDER = "/windlass";
 const WORKSPACE = "/workspace";
