@@ -326,7 +326,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		sound: "Math.min($free - $offers, $slots - $held - $offers)",
 		planted: "Math.min($free, $slots - $held)",
 		foundAs: [OFFER],
-		seed: 3,
+		seed: 40,
 	},
 	{
 		name: "a retry too many",
