@@ -26,7 +26,12 @@ export function explainCommand(): Command {
 async function jobsOf(connection: Connection, id: string): Promise<string[]> {
 	if (kindOf(id) === "jobs") return [id];
 	const run = await connection.json<Run>(`/api/v1/runs/${id}`);
-	return run.jobs.filter(isWaiting).map((job) => job.id);
+	return run.jobs.filter((job) => isWaiting(job) || isEnding(job)).map((job) => job.id);
+}
+
+/** Whether a job is being cancelled: its steps that clean up may still run. */
+export function isEnding({ state }: Job): boolean {
+	return state === "cancelling";
 }
 
 /** Whether a job does not run yet. */

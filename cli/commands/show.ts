@@ -7,7 +7,7 @@ import { includedTexts, readPipeline } from "../pipeline_file.ts";
 import { ago, paint, print, printJson, progressBar, stateText, table, took } from "../terminal.ts";
 import { UsageError } from "../usage_error.ts";
 import { command, type Flags } from "./command.ts";
-import { isWaiting } from "./explain.ts";
+import { isEnding, isWaiting } from "./explain.ts";
 import { showErrors, validationErrorsIn } from "./validation_errors.ts";
 import { kindOf, ONE_JOB, RUN_OR_JOB, resolveId } from "./which_run.ts";
 
@@ -55,7 +55,7 @@ async function resolvedText(file: string): Promise<string> {
 /** The reasons of the jobs' states, by the ids of the jobs. */
 async function reasonsOf(connection: Connection, run: Run): Promise<Map<string, string>> {
 	const reasons = new Map(run.jobs.flatMap(({ id, reason }) => (reason ? [[id, reason.text]] : [])));
-	const unexplained = run.jobs.filter((job) => isWaiting(job) && !job.reason).slice(0, MAX_EXPLAINED);
+	const unexplained = run.jobs.filter((job) => (isWaiting(job) && !job.reason) || isEnding(job)).slice(0, MAX_EXPLAINED);
 	const explained = await Promise.all(unexplained.map(({ id }) => connection.json<Explanation>(`/api/v1/jobs/${id}/explain`)));
 	for (const { job_id, summary } of explained) reasons.set(job_id, summary);
 	return reasons;

@@ -276,6 +276,7 @@ describe("finally", () => {
 		);
 		const why = await coordinator.get<resources.Explanation>(`/api/v1/jobs/${run.jobs[0]?.id}/explain`);
 		expect(why.summary).toContain("its steps that clean up may run for 5m");
+		expect(await coordinator.text(`/jobs/${run.jobs[0]?.id}`)).toContain("its steps that clean up may run for 5m");
 		await coordinator.post("/api/v1/runs", { pipeline: `steps: [touch ${gate}]` });
 		const { job } = await jobOf(run);
 		expect([job.state, statesOf(job)]).toEqual([

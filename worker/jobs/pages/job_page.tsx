@@ -25,6 +25,8 @@ const LABELS: Record<JobTab, string> = {
 interface JobPageProps {
 	job: Job;
 	run: RunSummary;
+	/** Why it is in its state; of a job that is being cancelled, also what still runs. */
+	reason: string | null;
 	/** How long the job usually takes. */
 	usual: UsualDuration | null;
 	/** The views that have something to show. */
@@ -62,7 +64,7 @@ export function JobPage(props: JobPageProps) {
 	);
 }
 
-function JobHead({ job, run, usual, attempt }: JobPageProps) {
+function JobHead({ job, run, reason, usual, attempt }: JobPageProps) {
 	const state = awaitsApproval(job) ? "waiting" : job.state;
 	const { word, tone } = shownState(state);
 	const [newest] = job.attempts.slice(-1);
@@ -105,7 +107,7 @@ function JobHead({ job, run, usual, attempt }: JobPageProps) {
 					.join(" · ")}
 			</p>
 			{job.finished_at === null && <Meter from={job.started_at} to={null} usualMs={usual?.p50_ms ?? null} state={job.state} />}
-			{job.reason && <p class={`reason${tone === "bad" ? " bad" : ""}`}>{job.reason.text}</p>}
+			{reason && <p class={`reason${tone === "bad" ? " bad" : ""}`}>{reason}</p>}
 			{job.attempts.length > 1 && <AttemptChips job={job} attempt={attempt} />}
 		</Part>
 	);

@@ -36,7 +36,7 @@ export async function jobPage(context: RequestContext<"user">): Promise<Response
 	const shown = attempt?.id ?? record.job.result_attempt;
 	const isWaiting = job.state === "blocked" || job.state === "queued" || job.state === "leased";
 	const [explanation, artifacts, summary, usual] = await Promise.all([
-		isWaiting ? explain(environment, record) : null,
+		isWaiting || job.state === "cancelling" ? explain(environment, record) : null,
 		shown ? presentArtifacts(environment, team, job.id, shown) : [],
 		shown ? readSummary(environment, team, shown) : null,
 		usualDurations(environment.DB, run),
@@ -57,7 +57,7 @@ export async function jobPage(context: RequestContext<"user">): Promise<Response
 	const tabs = JOB_TABS.filter((one) => has[one]);
 	const tab = chosen !== null && has[chosen] ? chosen : (tabs[0] ?? "details");
 	const view = async (): Promise<ComponentChildren> => {
-		if (tab === "waits") return <WaitsView explanation={explanation} job={job} />;
+		if (tab === "waits") return <WaitsView explanation={isWaiting ? explanation : null} job={job} />;
 		if (tab === "resources" && shownAttempt?.usage) return <ResourcesView usage={shownAttempt.usage} steps={shownAttempt.steps} />;
 		if (tab === "tests") {
 			const ofJob = { run, jobs: [record.job], attempts: record.attempts };
@@ -83,6 +83,7 @@ export async function jobPage(context: RequestContext<"user">): Promise<Response
 			<JobPage
 				job={job}
 				run={presentRunSummary(run, baseUrl)}
+				reason={job.state === "cancelling" ? (explanation?.summary ?? null) : (job.reason?.text ?? null)}
 				usual={usual.jobs.get(job.name) ?? null}
 				tabs={tabs}
 				tab={tab}
