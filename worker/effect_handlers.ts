@@ -2,6 +2,7 @@ import { ApiError } from "../schema/wire/errors.ts";
 import type { Environment } from "./bindings.ts";
 import { COMPARISON_ACTOR, comparedProject } from "./discovery/service.ts";
 import { comparisonSubmission } from "./discovery/submit_comparison.ts";
+import { revokeTokenOfAttempt } from "./forge_apps/service.ts";
 import { sendNotification } from "./notifications/send_notification.ts";
 import { dispatcherOf } from "./platform/dispatcher.ts";
 import { logShardOf } from "./platform/log_shard.ts";
@@ -50,6 +51,10 @@ export const effectHandlers: EffectHandlers<Environment> = {
 	},
 	async commit_status({ environment, core }, effect) {
 		await sendCommitStatus(environment, core.team, effect);
+		return null;
+	},
+	async revoke_forge_token({ environment, core }, { attemptId }) {
+		await revokeTokenOfAttempt(environment, core.team, attemptId);
 		return null;
 	},
 	async notify({ environment, core }, effect) {

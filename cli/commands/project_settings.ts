@@ -21,6 +21,7 @@ const TEXTS = [
 	{ key: "forge", option: "--forge <kind>", description: "the forge that gets commit statuses: github, gitea or gitlab" },
 	{ key: "forge_api", option: "--forge-api <url>", description: "the address of the forge's API" },
 	{ key: "forge_token", option: "--forge-token <secret>", description: "the secret with a token for the forge's API" },
+	{ key: "forge_app", option: "--forge-app <id>", description: "the GitHub App whose private key is the secret of --forge-token" },
 	{ key: "status_context", option: "--status-context <text>", description: "the beginning of the names of commit statuses" },
 	{ key: "poll", option: "--poll <duration>", description: "how often an agent looks for new commits, if the forge sends no webhooks" },
 	{ key: "keep_runs", option: "--keep-runs <duration>", description: "how long its runs are kept" },

@@ -378,6 +378,8 @@ export const projects = sqliteTable(
 		forge: text("forge").$type<ForgeKind>(),
 		forge_api: text("forge_api"),
 		forge_token: text("forge_token"),
+		/** The GitHub App whose private key is in that secret; null: the secret is a token. */
+		forge_app: text("forge_app"),
 		/** The prefix of the names of its commit statuses. */
 		status_context: text("status_context").notNull().default("windlass"),
 		/** The checkout depth of its jobs; null: the default. */
@@ -527,6 +529,23 @@ export const secrets = sqliteTable(
 		updated_at: integer("updated_at").notNull(),
 	},
 	(table) => [primaryKey({ columns: [table.team, table.project, table.name] }), index("secrets_by_key").on(table.team, table.data_key)],
+);
+
+/** The tokens of GitHub Apps that running attempts have, encrypted like secrets. */
+export const forgeTokens = sqliteTable(
+	"forge_tokens",
+	{
+		attempt_id: text("attempt_id").primaryKey(),
+		team: text("team").notNull(),
+		/** The address of the API that revokes it. */
+		api: text("api").notNull(),
+		data_key: text("data_key").notNull(),
+		/** Both in base64. */
+		iv: text("iv").notNull(),
+		ciphertext: text("ciphertext").notNull(),
+		expires_at: integer("expires_at").notNull(),
+	},
+	(table) => [index("forge_tokens_by_expiry").on(table.expires_at)],
 );
 
 /**

@@ -60,6 +60,14 @@ const settings = {
 	forge_api: z.string().max(1000).refine(isWebAddress, "is not an address such as https://git.lan/api/v1").nullable(),
 	/** The name of the secret with a token for the forge. Without it, no statuses are sent. */
 	forge_token: secretName.nullable(),
+	/**
+	 * The App ID or client ID of a GitHub App. With it, the secret of `forge_token` holds the App's
+	 * private key.
+	 */
+	forge_app: z
+		.string()
+		.regex(/^[A-Za-z0-9._-]{1,100}$/, "is the App ID or the client ID of a GitHub App, such as 123456 or Iv23liABCDEF")
+		.nullable(),
 	/** The prefix of the names of its commit statuses. */
 	status_context: z
 		.string()
@@ -101,6 +109,7 @@ export const projectRequest = z.strictObject({
 	forge: settings.forge.default(null),
 	forge_api: settings.forge_api.default(null),
 	forge_token: settings.forge_token.default(null),
+	forge_app: settings.forge_app.default(null),
 	status_context: settings.status_context.default("windlass"),
 	checkout_depth: settings.checkout_depth.default(null),
 	checkout_tags: settings.checkout_tags.default(null),
@@ -147,6 +156,7 @@ export const project = z.object({
 	forge: z.enum(FORGES).nullable(),
 	forge_api: z.string().nullable(),
 	forge_token: z.string().nullable(),
+	forge_app: z.string().nullable(),
 	status_context: z.string(),
 	checkout_depth: settings.checkout_depth,
 	checkout_tags: settings.checkout_tags,

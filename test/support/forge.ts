@@ -5,6 +5,7 @@ import type { AtEnd } from "./processes.ts";
 
 /** What a forge was told. */
 export interface Told {
+	method: string;
 	path: string;
 	headers: Record<string, string | string[] | undefined>;
 	body: Record<string, unknown>;
@@ -40,7 +41,13 @@ export class RecordingServer {
 	async take(request: IncomingMessage, response: ServerResponse): Promise<void> {
 		let text = "";
 		for await (const chunk of request) text += chunk;
-		const told: Told = { path: request.url ?? "", headers: request.headers, body: JSON.parse(text || "{}"), at: Date.now() };
+		const told: Told = {
+			method: request.method ?? "",
+			path: request.url ?? "",
+			headers: request.headers,
+			body: JSON.parse(text || "{}"),
+			at: Date.now(),
+		};
 		if (this.respond(told, response)) this.turnedAway.push(told);
 		else {
 			this.told.push(told);

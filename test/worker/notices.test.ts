@@ -21,6 +21,7 @@ const SETTINGS = {
 	forge: null,
 	forge_api: null,
 	forge_token: null,
+	forge_app: null,
 	checkout_depth: null,
 	checkout_tags: null,
 	checkout_submodules: null,

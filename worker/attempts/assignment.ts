@@ -3,8 +3,11 @@ import { type CheckoutOptions, chosenCheckout } from "../../schema/wire/checkout
 import { ApiError } from "../../schema/wire/errors.ts";
 import { ADHOC_PROJECT } from "../../schema/wire/projects.ts";
 import type * as protocol from "../../schema/wire/protocol.ts";
+import { FORGE_TOKEN } from "../../schema/wire/secrets.ts";
 import type { Environment } from "../bindings.ts";
+import { attemptToken } from "../forge_apps/service.ts";
 import type { LeaseTokenClaims } from "../identity/lease_token.ts";
+import { NotSent } from "../outbound/send.ts";
 import { withDeadline } from "../platform/deadline.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { logShardOf } from "../platform/log_shard.ts";
@@ -62,10 +65,17 @@ export async function secretsFor(
 	const dispatcher = dispatcherOf(environment, lease.team);
 	let values: Map<string, string>;
 	try {
-		values = await withDeadline(readAll(environment, lease.team, run.project, requested, credentials), SECRETS_MS, "the secrets");
+		const named = { project: run.project, attemptId: attempt.id, requested, credentials };
+		values = await withDeadline(readAll(environment, lease.team, named), SECRETS_MS, "the secrets");
 	} catch (error) {
 		log("warn", "cannot read the secrets of a job", { attempt: attempt.id, ...errorFields(error) });
-		const text = error instanceof ApiError ? error.message : "The coordinator cannot read the secrets of the job.";
+		if (error instanceof NotSent && error.isFinal) {
+			const text = `The forge gives no token for the job: ${error.message}`;
+			unwrap(await dispatcher.fail(lease, { code: "secret_unavailable", text }));
+			throw new ApiError("attempt_finished", text, { suggestions: ["Correct the settings of the project's forge, then rerun the job."] });
+		}
+		const text =
+			error instanceof ApiError || error instanceof NotSent ? error.message : "The coordinator cannot read the secrets of the job.";
 		unwrap(await dispatcher.snooze(lease, { code: "secrets", text }));
 		throw new ApiError("attempt_superseded", text, { suggestions: ["The queue offers the job again later."] });
 	}
@@ -80,16 +90,28 @@ export async function secretsFor(
 	return values;
 }
 
+/** What a starting attempt is to get. */
+interface NamedSecrets {
+	project: string;
+	attemptId: string;
+	/** The secrets of its job, by name. */
+	requested: readonly string[];
+	/** The secret that reads its source; null without one. */
+	credentials: string | null;
+}
+
 /** The secrets of a job, and the credentials of its source, which are a secret of that very name. */
 async function readAll(
 	environment: Environment,
 	team: string,
-	project: string,
-	requested: readonly string[],
-	credentials: string | null,
+	{ project, attemptId, requested, credentials }: NamedSecrets,
 ): Promise<Map<string, string>> {
 	const own = credentials === null ? new Map<string, string>() : await readSecrets(environment, team, project, [credentials]);
-	return new Map([...own, ...(await readJobSecrets(environment, team, project, [...new Set(requested)]))]);
+	const values = new Map([...own, ...(await readJobSecrets(environment, team, project, [...new Set(requested)]))]);
+	const forge = values.get(FORGE_TOKEN);
+	const settings = forge === undefined ? null : await findProject(environment.DB, team, project);
+	if (forge !== undefined && settings) values.set(FORGE_TOKEN, await attemptToken(environment, settings, attemptId, forge));
+	return values;
 }
 
 /** The assignment of a job that needs neither secrets nor the settings of a project. */

@@ -9,9 +9,9 @@ import { retryAfterOf } from "./retry_after.ts";
 
 export interface Outgoing {
 	url: string;
-	method: "POST";
+	method: "GET" | "POST" | "DELETE";
 	headers: Record<string, string>;
-	body: string;
+	body?: string;
 	/** Secrets of the request, which are masked in error texts. */
 	hidden: readonly string[];
 	/**
@@ -23,6 +23,7 @@ export interface Outgoing {
 
 const TIMEOUT_MS = 15_000;
 const MAX_ERROR_CHARACTERS = 300;
+const MAX_ANSWER_CHARACTERS = 64 * 1024;
 const MAX_REDIRECTS = 3;
 /** With these statuses a server wants the same request elsewhere; with 303 another one. */
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 307, 308]);
@@ -44,8 +45,11 @@ export class NotSent extends Error {
 	}
 }
 
-/** @throws NotSent for anything but a status from 200 to 299 */
-export async function send({ url, hidden, followsWithinOrigin = false, ...init }: Outgoing): Promise<void> {
+/**
+ * @returns the beginning of the answer
+ * @throws NotSent for anything but a status from 200 to 299
+ */
+export async function send({ url, hidden, followsWithinOrigin = false, ...init }: Outgoing): Promise<string> {
 	const where = new URL(url).host;
 	const shown = (text: string) => hidden.reduce((rest, secret) => (secret === "" ? rest : rest.replaceAll(secret, "***")), text);
 	let response: Response;
@@ -56,11 +60,12 @@ export async function send({ url, hidden, followsWithinOrigin = false, ...init }
 	} catch (error) {
 		throw new NotSent(`${where} does not answer: ${shown((error as Error).message)}`);
 	}
-	const text = shown(await response.text().catch(() => "")).slice(0, MAX_ERROR_CHARACTERS);
+	const answer = await beginningOf(response);
+	const text = shown(answer).slice(0, MAX_ERROR_CHARACTERS);
 	const { status } = response;
 	const notAsked = response.headers.get(NOT_ASKED);
 	if (notAsked !== null) throw new NotSent(text, { isFinal: notAsked === "refused" });
-	if (status >= 200 && status < 300) return;
+	if (status >= 200 && status < 300) return answer;
 	if (status >= 300 && status < 400) {
 		throw new NotSent(
 			`${where} redirects to ${originOf(response.headers.get("Location"), url)}, which is not followed. Set the address to that server`,
@@ -73,6 +78,21 @@ export async function send({ url, hidden, followsWithinOrigin = false, ...init }
 	const isLimited = status === 429 || (status === 403 && saysTooMuch(response.headers, text));
 	const isFinal = status < 500 && status !== 408 && !isLimited;
 	throw new NotSent(`${where} answers ${status}: ${text}`, { isFinal, status, retryAfterMs: retryAfterOf(response.headers, isLimited) });
+}
+
+/** The beginning of a body, which another server may make as long as it likes; empty where it breaks off. */
+async function beginningOf({ body }: Response): Promise<string> {
+	if (!body) return "";
+	let text = "";
+	try {
+		for await (const part of body.pipeThrough(new TextDecoderStream())) {
+			text += part;
+			if (text.length >= MAX_ANSWER_CHARACTERS) break;
+		}
+	} catch {
+		return "";
+	}
+	return text;
 }
 
 /** Fetches and follows redirects within the origin; credentials go to no other server. */

@@ -19,7 +19,20 @@ export function presentProject(
 	baseUrl: string,
 	{ missing, notices, comparison }: ProjectFindings = { missing: [], notices: [], comparison: null },
 ): Project {
-	const { id, name, repository, default_branch, credentials, config, hook_secret, forge, forge_api, forge_token, status_context } = row;
+	const {
+		id,
+		name,
+		repository,
+		default_branch,
+		credentials,
+		config,
+		hook_secret,
+		forge,
+		forge_api,
+		forge_token,
+		forge_app,
+		status_context,
+	} = row;
 	return {
 		id,
 		name,
@@ -32,6 +45,7 @@ export function presentProject(
 		forge,
 		forge_api,
 		forge_token,
+		forge_app,
 		status_context,
 		checkout_depth: row.checkout_depth,
 		checkout_tags: row.checkout_tags,

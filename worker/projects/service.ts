@@ -51,6 +51,7 @@ export async function createProject(
 	{ name, public_badges, require_pipeline, ...settings }: ProjectRequest,
 ): Promise<Project> {
 	const flags = { has_public_badges: Number(public_badges), requires_pipeline: Number(require_pipeline) };
+	assertAppOfGitHub(settings);
 	const created = await addProject(environment.DB, principal.team, name, { ...settings, ...flags });
 	if (!created) {
 		throw new ApiError("conflict", `The project ${name} already exists.`, {
@@ -62,8 +63,24 @@ export async function createProject(
 	return describeProject({ environment, baseUrl }, created);
 }
 
+/** @throws ApiError `validation_failed` for an App without its forge and key */
+function assertAppOfGitHub({ forge, forge_app, forge_token }: Pick<ProjectRow, "forge" | "forge_app" | "forge_token">): void {
+	if (forge_app === null || (forge === "github" && forge_token !== null)) return;
+	throw new ApiError("validation_failed", "forge_app needs the forge github, and the secret with the private key of the App.", {
+		details: { fields: [{ path: "forge_app", message: "needs forge: github and forge_token" }] },
+		suggestions: ["Set the three together: --forge github --forge-app ID --forge-token SECRET", "Remove the App with: --forge-app none"],
+	});
+}
+
 /** Settings of the forge: after a change, undelivered statuses are sent again. */
-const STATUS_SETTINGS = ["repository", "forge", "forge_api", "forge_token", "status_context"] as const satisfies (keyof ProjectChange)[];
+const STATUS_SETTINGS = [
+	"repository",
+	"forge",
+	"forge_api",
+	"forge_token",
+	"forge_app",
+	"status_context",
+] as const satisfies (keyof ProjectChange)[];
 
 /** Notices that a change of a setting deletes. A problem that persists creates its notice again. */
 const NOTICES = [
@@ -74,6 +91,7 @@ const NOTICES = [
 	{ setting: "forge", kind: "statuses" },
 	{ setting: "forge_api", kind: "statuses" },
 	{ setting: "forge_token", kind: "statuses" },
+	{ setting: "forge_app", kind: "statuses" },
 ] as const satisfies { setting: keyof ProjectChange; kind: string }[];
 
 /** @throws ApiError `not_found` */
@@ -87,6 +105,7 @@ export async function editProject(
 	};
 	const given = { ...Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined)), ...flags };
 	const before = await requireProject({ params, environment, principal });
+	assertAppOfGitHub({ ...before, ...given });
 	const changed = await changeProject(environment.DB, principal.team, before.name, given);
 	if (!changed) throw notFound("project", before.name);
 	// The form on the page sends every setting, changed or not.

@@ -2,6 +2,7 @@ import { LEASE_TOKEN_MS } from "../../schema/wire/limits.ts";
 import type { Swept } from "../../schema/wire/resources.ts";
 import { deleteUploads, objectKeys, uploadsBefore } from "../artifacts/service.ts";
 import type { Environment } from "../bindings.ts";
+import { deleteExpiredTokens } from "../forge_apps/service.ts";
 import { deleteSessionsBefore } from "../identity/sessions_store.ts";
 import { deleteLogs } from "../logs/service.ts";
 import { deleteObjects } from "../platform/delete_objects.ts";
@@ -130,6 +131,7 @@ export async function applyRetention(environment: Environment, now: number): Pro
 	// Packs whose writing was interrupted, and packs of logs that were deleted at the same time.
 	swept.orphans += await deleteOrphans(bucket, "packs/", now - DAY_MS, (keys) => unnamedPacks(environment, keys));
 	await deleteSignInLinks(db, now);
+	await deleteExpiredTokens(db, now);
 	await deleteSessionsBefore(db, now);
 	// Deliveries stay as long as the runs that they start.
 	await deleteDeliveriesBefore(db, now - keep.runsMs);

@@ -1,2 +1,2 @@
 export { missingJobSecrets, missingSecretAdvice, readJobSecrets } from "./job_secrets.ts";
-export { listSecrets, missingSecrets, readSecrets } from "./vault.ts";
+export { listSecrets, missingSecrets, openText, readSecrets, sealText } from "./vault.ts";

@@ -10,6 +10,8 @@ import { addDataKey, type DataKey, dataKey, newestDataKey } from "./keys.ts";
 /** The secrets of teams and projects, stored encrypted. Only starting jobs get their values. */
 
 type SecretRow = typeof secrets.$inferSelect;
+/** An encrypted text and the data key that opens it. */
+export type SealedText = Pick<SecretRow, "data_key" | "iv" | "ciphertext">;
 
 /** The project column of a secret for every project of its team. */
 const EVERY_PROJECT = "";
@@ -160,6 +162,19 @@ async function decryptedValue(environment: Environment, row: SecretRow): Promise
 	throw new ApiError("unavailable", `The secret ${row.name} cannot be decrypted: its stored value was changed.`, {
 		suggestions: [`Set it again: windlass secrets set ${row.name}${row.project === EVERY_PROJECT ? "" : ` --project ${row.project}`}`],
 	});
+}
+
+/** Encrypts a text with the newest data key of a team, to be opened with the same context. */
+export async function sealText(environment: Environment, team: string, text: string, context: string): Promise<SealedText> {
+	const { id, key } = await newestDataKey(environment, team);
+	const { iv, text: ciphertext } = await encrypt(key, text, context);
+	return { data_key: id, iv, ciphertext };
+}
+
+/** The text; null if a rotation has deleted its data key, or the context is another one. */
+export async function openText(environment: Environment, team: string, sealed: SealedText, context: string): Promise<string | null> {
+	const key = await dataKey(environment, team, sealed.data_key);
+	return key && decrypt(key, { iv: sealed.iv, text: sealed.ciphertext }, context);
 }
 
 /** The context of a ciphertext: its row. */

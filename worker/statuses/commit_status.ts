@@ -1,6 +1,7 @@
 import type { ForgeKind } from "../../schema/wire/projects.ts";
 import type { RunState } from "../../schema/wire/states.ts";
 import type { Environment } from "../bindings.ts";
+import { coordinatorToken, forgetCoordinatorToken } from "../forge_apps/service.ts";
 import { NotSent, type Outgoing, send } from "../outbound/send.ts";
 import { log } from "../platform/logger.ts";
 import { linkBase } from "../platform/settings.ts";
@@ -52,13 +53,15 @@ export async function sendCommitStatus(environment: Environment, team: string, s
 		warnOnce(project.name, typeof forge === "string" ? forge : "the project has no token for its forge");
 		return;
 	}
-	const token = (await readSecrets(environment, team, project.name, [name])).get(name);
-	if (token === undefined)
+	const secret = (await readSecrets(environment, team, project.name, [name])).get(name);
+	if (secret === undefined)
 		throw new NotSent(`The secret ${name} does not exist. Run: windlass secrets set ${name} --project ${project.name}`, { isFinal: true });
 	const context = await statusContext(forge.kind, `${project.status_context}/${status.name}`);
 	try {
-		await send(requestOf(forge, token.trim(), context, status, linkBase(environment)));
+		const token = await coordinatorToken(project, secret);
+		await send(requestOf(forge, token, context, status, linkBase(environment)));
 	} catch (error) {
+		if (error instanceof NotSent && error.status === 401) forgetCoordinatorToken(project, secret);
 		// GitLab rejects a status that it already has, after a lost answer.
 		const isKnown =
 			forge.kind === "gitlab" && error instanceof NotSent && error.status === 400 && /Cannot transition status/i.test(error.message);

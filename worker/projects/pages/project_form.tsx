@@ -49,6 +49,13 @@ export const PROJECT_FIELDS = [
 	},
 	{ key: "forge_token", group: "Forge", label: "Token for the forge", hint: "the name of the secret with the token", example: "" },
 	{
+		key: "forge_app",
+		group: "Forge",
+		label: "GitHub App",
+		hint: "the ID of an App; the secret above then holds its private key",
+		example: "123456",
+	},
+	{
 		key: "status_context",
 		group: "Forge",
 		label: "Status context",

@@ -76,6 +76,12 @@ export interface CommitStatusEffect {
 	state: RunState;
 	description: string;
 }
+/** Revokes the token of a GitHub App that an attempt had. */
+interface RevokeForgeTokenEffect {
+	kind: "revoke_forge_token";
+	attemptId: string;
+	project: string;
+}
 /** Sends a notification to a recipient of the pipeline. */
 export interface NotifyEffect {
 	kind: "notify";
@@ -97,4 +103,5 @@ export type Effect =
 	| CompareAllEffect
 	| SubmitFoundRefsEffect
 	| CommitStatusEffect
+	| RevokeForgeTokenEffect
 	| NotifyEffect;

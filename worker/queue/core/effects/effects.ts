@@ -21,7 +21,9 @@ export interface Queue {
 	project: string | null;
 }
 const INTERNAL: Queue = { class: "internal", project: null };
-const EXTERNAL_KINDS = "'commit_status', 'notify'";
+const EXTERNAL_KINDS = "'commit_status', 'notify', 'revoke_forge_token'";
+/** The external effects that somebody waits for. */
+const REPORTED_KINDS = "'commit_status', 'notify'";
 const ofClass = (effectClass: EffectClass) => `e.kind ${effectClass === "internal" ? "NOT IN" : "IN"} (${EXTERNAL_KINDS})`;
 
 export interface PendingEffect {
@@ -43,7 +45,8 @@ const PATIENCE: Record<EffectClass, { tries: number; firstMs: number; mostMs: nu
 const MOST_ASKED_MS = 65 * 60_000;
 
 function classOf(effect: Effect): EffectClass {
-	return effect.kind === "commit_status" || effect.kind === "notify" ? "external" : "internal";
+	const isExternal = effect.kind === "commit_status" || effect.kind === "notify" || effect.kind === "revoke_forge_token";
+	return isExternal ? "external" : "internal";
 }
 
 export function addEffect(core: Core, key: string, effect: Effect): void {
@@ -234,7 +237,7 @@ export interface Undelivered {
 export function undeliveredOf(core: Core, project: string, limit: number): Undelivered[] {
 	return core.sql
 		.all<{ payload: string; tries: number; error: string | null; is_dead: number }>(
-			`SELECT payload, tries, error, is_dead FROM effects AS e WHERE ${ofClass("external")} AND payload ->> 'project' = ? ORDER BY seq DESC LIMIT ?`,
+			`SELECT payload, tries, error, is_dead FROM effects AS e WHERE kind IN (${REPORTED_KINDS}) AND payload ->> 'project' = ? ORDER BY seq DESC LIMIT ?`,
 			project,
 			limit,
 		)

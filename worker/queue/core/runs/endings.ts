@@ -1,12 +1,13 @@
 import { RETRY_CAUSES } from "../../../../schema/pipeline/validate/language.ts";
 import { formatDuration } from "../../../../schema/wire/duration.ts";
 import { DEFAULT_LOST_ATTEMPTS } from "../../../../schema/wire/limits.ts";
+import { FORGE_TOKEN } from "../../../../schema/wire/secrets.ts";
 import type { AttemptState, JobState, Reason } from "../../../../schema/wire/states.ts";
 import { type Core, nextRev } from "../core.ts";
 import { addEffect } from "../effects/effects.ts";
 import { holdLog } from "../leases/held_logs.ts";
 import { markDirty } from "../record/outbox.ts";
-import { type AttemptRow, changeRow, findJob, type JobRow, jobOf } from "../rows.ts";
+import { type AttemptRow, changeRow, findJob, findRun, type JobRow, jobOf, type RunRow } from "../rows.ts";
 import { clearTimers, setTimer } from "../timers.ts";
 import { definitionOf } from "./definitions.ts";
 import { admitMatrixJobs, advance, afterJobEnded, updateRun } from "./progress.ts";
@@ -52,6 +53,15 @@ export function endAttempt(
 	markDirty(core, attempt.run_id);
 	if (!core.untimed.has(attempt.id)) clearTimers(core, ["job_timeout", "cancel"], attempt.id);
 	storeLog(core, attempt, log);
+	if (usesForgeToken(core, attempt)) {
+		const { project } = findRun(core, attempt.run_id) as RunRow;
+		addEffect(core, `token ${attempt.id}`, { kind: "revoke_forge_token", attemptId: attempt.id, project });
+	}
+}
+
+/** Whether the job of an attempt names the token of its forge, which may be one for this attempt alone. */
+function usesForgeToken(core: Core, attempt: AttemptRow): boolean {
+	return Object.values(definitionOf(core, jobOf(core, attempt)).secrets).includes(FORGE_TOKEN);
 }
 
 /**
