@@ -9,6 +9,9 @@ import { Cgroups } from "./processes/cgroup.ts";
 import { RunningAgent } from "./protocol/running_agent.ts";
 import { Client } from "./transport/client.ts";
 
+/** How long the end of an agent waits for the caches of its last jobs. */
+const SAVING_MS = 5 * 60_000;
+
 /** An agent on this machine: `windlass agent` opens it from its options, and runs it. */
 export class Agent {
 	readonly #running: RunningAgent;
@@ -20,6 +23,9 @@ export class Agent {
 	readonly #jobs: JobFolders;
 	/** Ends what waits for Docker. */
 	readonly #ended = new AbortController();
+	/** Aborted by the second call of `drain`: caches are not waited for. */
+	readonly #hurried = new AbortController();
+	#isDraining = false;
 
 	private constructor(options: AgentOptions, version: string, state: StateFolder) {
 		const [client, renewals] = [new Client(options.server, options), new Client(options.server, options)];
@@ -74,6 +80,7 @@ export class Agent {
 		} finally {
 			this.#ended.abort();
 			health?.close();
+			await this.#jobs.finishSaves(AbortSignal.any([this.#hurried.signal, AbortSignal.timeout(SAVING_MS)]));
 			await this.#jobs.close();
 			await Promise.all(this.#clients.map((client) => client.close()));
 			this.#state.close();
@@ -81,10 +88,12 @@ export class Agent {
 	}
 
 	/**
-	 * Takes no further job, finishes the running jobs, and ends. A second call cancels the running
-	 * jobs.
+	 * Takes no further job, finishes the running jobs, saves their caches, and ends. A second call
+	 * cancels the running jobs.
 	 */
 	drain(): void {
+		if (this.#isDraining) this.#hurried.abort();
+		this.#isDraining = true;
 		this.#running.drain();
 	}
 

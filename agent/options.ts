@@ -34,6 +34,8 @@ export interface AgentOptions {
 	healthPort: number | null;
 	/** How much disk space unsent logs may take, in bytes. */
 	spoolLimit: number;
+	/** How much disk the caches on this machine may take, in bytes; 0: none is kept. */
+	cacheLimit: number;
 	/** Tool → command that prints its version, besides the tools that every agent looks for. */
 	probes: Record<string, string>;
 	/** Devices that jobs in containers may use. */
@@ -50,6 +52,7 @@ const DEFAULT_MAX_PROCESSES = "4096";
 /** A container itself needs some; Linux has a maximum. */
 const PROCESSES = z.coerce.number().int().min(16).max(4_194_304);
 const DEFAULT_SPOOL_LIMIT = "1GiB";
+const DEFAULT_CACHE_LIMIT = "10GiB";
 
 /** An invalid setting. The message names the setting and its value or file. */
 export class InvalidOption extends Error {
@@ -72,6 +75,7 @@ const NAMES = [
 	"pass-env",
 	"health-port",
 	"spool-limit",
+	"cache-limit",
 	"probes",
 	"allow-devices",
 	"allow-new-privileges",
@@ -114,6 +118,7 @@ export function readAgentOptions(flags: RawOptions, environment: NodeJS.ProcessE
 		healthPort:
 			raw["health-port"] === undefined ? null : checked("health-port", z.coerce.number().int().min(1).max(65_535), raw["health-port"]),
 		spoolLimit: spoolLimit(raw["spool-limit"] ?? DEFAULT_SPOOL_LIMIT),
+		cacheLimit: cacheLimit(raw["cache-limit"] ?? DEFAULT_CACHE_LIMIT),
 		probes: probesOf(raw.probes),
 		...readContainerOptions(raw),
 	};
@@ -206,6 +211,12 @@ function spoolLimit(text: string): number {
 	throw new InvalidOption(
 		`spool-limit: ${text} is not a size of at least ${formatBytes(MIN_SPOOL_LIMIT)}. Use one such as 512MiB or 2GiB.`,
 	);
+}
+
+function cacheLimit(text: string): number {
+	const bytes = parseBytes(text);
+	if (bytes !== null) return bytes;
+	throw new InvalidOption(`cache-limit: ${text} is not a size. Use one such as 20GiB, or 0 to keep no caches on this machine.`);
 }
 
 const MIN_SPOOL_LIMIT = 1024 * 1024;

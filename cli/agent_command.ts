@@ -25,6 +25,7 @@ export function agentCommand(): Command {
 		.option("--pass-env <names>", "variables of this environment that jobs inherit, separated by commas")
 		.option("--health-port <n>", "answer /healthz and /readyz on this loopback port")
 		.option("--spool-limit <size>", "how much disk space unsent logs may use (default: 1GiB)")
+		.option("--cache-limit <size>", "how much disk space the caches on this machine may use; 0 keeps none (default: 10GiB)")
 		.option("--probes <list>", "more tools to report, as name=command that prints the version, separated by semicolons")
 		.option("--allow-devices <list>", "devices (/dev/…) that containers may use, separated by commas")
 		.option("--allow-new-privileges", "let programs in containers gain privileges, as sudo does")

@@ -90,7 +90,10 @@ async function buildProgram() {
 	const { dependencies } = JSON.parse(await readFile(path.join(root, "package.json"), "utf8"));
 	await mkdir(path.join(root, "dist/cli"), { recursive: true });
 	await bundle({
-		entryPoints: [path.join(root, "cli/main.ts")],
+		entryPoints: {
+			main: path.join(root, "cli/main.ts"),
+			archive_thread: path.join(root, "agent/caches/archive/archive_thread.ts"),
+		},
 		outdir: path.join(root, "dist/cli"),
 		// A command loads only its own code.
 		splitting: true,

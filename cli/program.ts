@@ -26,6 +26,7 @@ const COMMANDS: Readonly<Record<string, (setExitCode: SetExitCode) => Promise<Co
 	approve: async () => (await import("./commands/approvals.ts")).approveCommand(),
 	decline: async () => (await import("./commands/approvals.ts")).declineCommand(),
 	artifacts: async () => (await import("./commands/artifacts.ts")).artifactsCommand(),
+	caches: async () => (await import("./commands/caches.ts")).cachesCommand(),
 	projects: async () => (await import("./commands/projects.ts")).projectsCommand(),
 	pipelines: async (setExitCode) => (await import("./commands/pipelines.ts")).pipelinesCommand(setExitCode),
 	schedules: async () => (await import("./commands/schedules.ts")).schedulesCommand(),

@@ -1,4 +1,5 @@
 import type { ArtifactRow, EventRow } from "../schema/database/tables.ts";
+import type { RunFacts } from "../schema/pipeline/expressions/scope.ts";
 import type { Discovery } from "../schema/pipeline/resolve/resolved.ts";
 import type { WireError } from "../schema/wire/errors.ts";
 import type { EffectiveLabels } from "../schema/wire/labels.ts";
@@ -78,6 +79,11 @@ export interface Environment {
 	KEEP_RUNS_MS: string;
 	KEEP_LOGS_MS: string;
 	KEEP_ARTIFACTS_MS: string;
+
+	/** How many bytes the caches of a project and of all projects may take, and how long an unused one is kept. */
+	CACHE_PROJECT_BYTES: string;
+	CACHE_TOTAL_BYTES: string;
+	KEEP_CACHES_MS: string;
 
 	/** The least important messages that are logged: error, warn, info, debug or trace. */
 	LOG_LEVEL: string;
@@ -312,6 +318,8 @@ export interface Dispatcher extends Rpc.DurableObjectBranded {
 	): Promise<Result<AttemptState>>;
 	/** The task of the discovery job of this live attempt, with its run; null for other jobs. */
 	discoveryOf(lease: LeaseClaims): Promise<Result<{ discovery: Discovery; run: RunRow } | null>>;
+	/** The run of this live attempt, as far as its caches depend on it. */
+	cachingRunOf(lease: LeaseClaims): Promise<Result<{ facts: RunFacts; isTrusted: boolean }>>;
 	/** Whether an attempt is live. A LogShard asks about an open log without news. */
 	isAttemptLive(attemptId: string): Promise<boolean>;
 	/** Whether a LogShard may begin the log of this attempt: the log is not elsewhere. */

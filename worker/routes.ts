@@ -10,6 +10,9 @@ import { partRoutes } from "./artifacts/parts_api.ts";
 import { attemptRoutes } from "./attempts/api.ts";
 import { downloadRoutes } from "./attempts/downloads.ts";
 import { badgeRoutes } from "./badges/api.ts";
+import { cacheAgentRoutes } from "./caches/agent_api.ts";
+import { cacheRoutes } from "./caches/api.ts";
+import { cachesPages } from "./caches/pages/routes.ts";
 import { discoveryRoutes } from "./discovery/api.ts";
 import { comparisonRoutes } from "./discovery/comparisons_api.ts";
 import { discoveryPages } from "./discovery/pages/routes.ts";
@@ -75,6 +78,7 @@ export const routes: readonly Route[] = [
 	...notificationRoutes,
 	...badgeRoutes,
 	...secretRoutes,
+	...cacheRoutes,
 	...sessionRoutes,
 	...sourceRoutes,
 	...agentRoutes,
@@ -83,6 +87,7 @@ export const routes: readonly Route[] = [
 	...attemptRoutes,
 	...downloadRoutes,
 	...partRoutes,
+	...cacheAgentRoutes,
 	...eventRoutes,
 	...queueRoutes,
 	...retentionRoutes,
@@ -97,6 +102,7 @@ export const routes: readonly Route[] = [
 	...discoveryPages,
 	...webhooksPages,
 	...schedulesPages,
+	...cachesPages,
 	...pipelinesPages,
 	...testResultsPages,
 	...searchPages,

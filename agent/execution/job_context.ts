@@ -1,5 +1,6 @@
 import type { Offering } from "../../schema/pipeline/validate/requirements.ts";
 import type { Assignment } from "../../schema/wire/protocol.ts";
+import type { AgentCaches } from "../caches/agent_caches.ts";
 import type { SpoolBudget } from "../log/spool_budget.ts";
 import type { Cgroup } from "../processes/cgroup.ts";
 import type { Starter } from "../processes/starter.ts";
@@ -22,6 +23,7 @@ export interface JobContext {
 	containerEnvironment: Record<string, string>;
 	/** The folder of the agent's mirrors. */
 	mirrors: string;
+	caches: AgentCaches;
 	/** The control group of the attempt; null if this agent has no control groups. */
 	cgroup: Cgroup | null;
 	/** A shell in the control group that starts steps; null without one. */

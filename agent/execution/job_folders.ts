@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import type { Offering } from "../../schema/pipeline/validate/requirements.ts";
 import type { Assignment } from "../../schema/wire/protocol.ts";
+import { type AgentCaches, openCaches } from "../caches/agent_caches.ts";
 import { sha256 } from "../files/hashing.ts";
 import { SpoolBudget } from "../log/spool_budget.ts";
 import type { Cgroups } from "../processes/cgroup.ts";
@@ -23,10 +24,12 @@ export interface JobFoldersParts {
 		passEnv: readonly string[];
 		/** How much disk unsent logs may take, in bytes. */
 		spoolLimit: number;
+		/** How much disk the caches on this machine may take, in bytes. */
+		cacheLimit: number;
 		registryCredentials: Readonly<Record<string, RegistryCredentials>>;
 	};
 	/** Where the agent keeps its files. */
-	folders: { path: string; mirrorsFolder: string; spareFolder: string; jobFolder(attemptId: string): string };
+	folders: { path: string; mirrorsFolder: string; spareFolder: string; cachesFolder: string; jobFolder(attemptId: string): string };
 	client: FileCoordinator;
 	cgroups: Cgroups | null;
 	/** The labels and capabilities of this machine at this moment. */
@@ -43,6 +46,7 @@ export class JobFolders implements JobFactory {
 	readonly #trusted: Inherited;
 	readonly #untrusted: Inherited;
 	readonly #containerLabel: string;
+	readonly #caches: AgentCaches;
 
 	constructor(parts: JobFoldersParts) {
 		this.#parts = parts;
@@ -52,6 +56,7 @@ export class JobFolders implements JobFactory {
 		this.#trusted = inheritedWith(passEnv, passEnv);
 		this.#untrusted = inheritedWith([], passEnv);
 		this.#containerLabel = agentLabel(parts.folders.path);
+		this.#caches = openCaches(parts.client, parts.folders.cachesFolder, parts.options.cacheLimit);
 		this.#budget = new SpoolBudget(parts.options.spoolLimit);
 		writeJobCommand(`${parts.folders.path}/bin`);
 	}
@@ -64,8 +69,15 @@ export class JobFolders implements JobFactory {
 		this.#starters.prepareAhead(slots);
 	}
 
+	/** Waits for the caches that are being saved, unless the signal is aborted. */
+	async finishSaves(signal: AbortSignal): Promise<void> {
+		const aborted = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+		if (!signal.aborted) await Promise.race([this.#caches.saves.end(), aborted]);
+	}
+
 	/** Ends what was prepared ahead. */
 	async close(): Promise<void> {
+		await this.#caches.saves.stop();
 		await Promise.all([this.#starters.close(), this.#folders.close()]);
 	}
 
@@ -90,6 +102,7 @@ export class JobFolders implements JobFactory {
 				commands: `${folders.path}/bin`,
 				...(isUntrusted(assignment) ? this.#untrusted : this.#trusted),
 				mirrors: folders.mirrorsFolder,
+				caches: this.#caches,
 				cgroup,
 				starter,
 				leaveCgroup,

@@ -21,6 +21,7 @@ import type { HostServices } from "./containers/host_services.ts";
 import { jobEnvironment, withHome } from "./environment.ts";
 import { HostExecutor } from "./host_executor.ts";
 import { IdleWatch } from "./idle_watch.ts";
+import { JobCaches } from "./job_caches.ts";
 import { CommandResults } from "./job_command/command_results.ts";
 import { JobRequests } from "./job_command/requests.ts";
 import type { JobContext } from "./job_context.ts";
@@ -54,6 +55,8 @@ export class JobRun implements Job {
 	#services: HostServices | null = null;
 	/** The ports of those services. */
 	#places: ServicePlaces | null = null;
+	/** Null for a job without caches. */
+	readonly #caches: JobCaches | null;
 	/** Null for a job without a source, and before it is fetched. */
 	#source: JobSource | null = null;
 	readonly #idle: IdleWatch;
@@ -80,6 +83,7 @@ export class JobRun implements Job {
 		const { idle_timeout_ms } = job.context.assignment;
 		this.#job = job;
 		this.#phases = phases;
+		this.#caches = phases.caches === null ? null : new JobCaches(job, job.context.caches);
 		this.#usage = new UsageWatch(() => job.executor.readUsage(), job.context.now);
 		this.#idle = new IdleWatch(idle_timeout_ms, () => this.#stopIdle());
 		job.stop = this.#newStop();
@@ -156,6 +160,8 @@ export class JobRun implements Job {
 		await this.#job.stop.ended();
 		await this.#services?.remove();
 		await this.#source?.close();
+		// Half of what a stopped job has made may be missing.
+		if (this.#hasBegun && this.#stopReason === null) await this.#caches?.save(outcome);
 		await context.leaveCgroup();
 		this.isOver = true;
 		steps.skipOpen();
@@ -165,7 +171,18 @@ export class JobRun implements Job {
 		const reason = unmasked && { ...unmasked, text: plainText(masker.text(unmasked.text)) };
 		const outputs = Object.fromEntries(Object.entries(results.outputs).map(([name, value]) => [name, masker.text(value)]));
 		const { annotations } = this.#left;
-		return { state, exit_code, reason, ...results, outputs, annotations, usage: this.#used, discovery: this.#discovered, refs: this.#refs };
+		return {
+			state,
+			exit_code,
+			reason,
+			...results,
+			outputs,
+			annotations,
+			caches: this.#caches?.uses ?? [],
+			usage: this.#used,
+			discovery: this.#discovered,
+			refs: this.#refs,
+		};
 	}
 
 	/** Stops the job after this time. */
@@ -209,6 +226,7 @@ export class JobRun implements Job {
 		}
 		const commit = source ? await (await this.#openSource()).prepare(source) : null;
 		if (this.#phases.fetch !== null) await this.#fetchArtifacts(this.#phases.fetch);
+		if (this.#phases.caches !== null) await this.#restoreCaches(this.#phases.caches);
 		if (this.#phases.container !== null) await this.#openContainers(this.#phases.container);
 		const sequence = this.#sequence(commit);
 		this.#hasBegun = true;
@@ -320,6 +338,10 @@ export class JobRun implements Job {
 			});
 			for (const item of items) await spool.writeLine(`:: fetched ${item.path} (${item.size} bytes) from ${item.job}`);
 		});
+	}
+
+	async #restoreCaches(position: number): Promise<void> {
+		await runPhase(this.#job, position, ":: restore the caches", async () => this.#caches?.restore());
 	}
 
 	/** Starts the container of the job and its services; without a container, the services. */

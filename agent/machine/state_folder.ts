@@ -27,6 +27,8 @@ export class StateFolder implements AgentMemory {
 	readonly jobsFolder: string;
 	/** For the empty folders of ended jobs. */
 	readonly spareFolder: string;
+	/** For the caches of this machine. */
+	readonly cachesFolder: string;
 	readonly #lock: FolderLock;
 	#stored: Stored;
 
@@ -35,6 +37,7 @@ export class StateFolder implements AgentMemory {
 		this.mirrorsFolder = path.join(folder, "mirrors");
 		this.jobsFolder = path.join(folder, "jobs");
 		this.spareFolder = path.join(folder, "spare");
+		this.cachesFolder = path.join(folder, "caches");
 		this.#lock = lock;
 		this.#stored = content;
 	}

@@ -307,6 +307,7 @@ function failedResult(text: string): JobResult {
 		coverage: null,
 		usage: null,
 		annotations: [],
+		caches: [],
 		discovery: null,
 		refs: null,
 	};

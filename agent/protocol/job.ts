@@ -1,4 +1,5 @@
 import type { Annotation } from "../../schema/wire/annotations.ts";
+import type { CacheUse } from "../../schema/wire/caches.ts";
 import type { DiscoveryResult } from "../../schema/wire/discovery.ts";
 import type { Assignment, FinishBody, Intervals } from "../../schema/wire/protocol.ts";
 import type { ListedRef } from "../../schema/wire/refs.ts";
@@ -24,6 +25,8 @@ export interface JobResult {
 	usage: Usage | null;
 	/** What the job says about its source. */
 	annotations: Annotation[];
+	/** How it used its caches. */
+	caches: CacheUse[];
 	/** The result of a discovery job. */
 	discovery: DiscoveryResult | null;
 	/** The refs of the source, if the job lists them. */

@@ -12,6 +12,7 @@ import { LinePrefixer } from "../../schema/text/lines.ts";
 import { exitCodeOf } from "../../schema/wire/run_exit_codes.ts";
 import { secretRequest } from "../../schema/wire/secrets.ts";
 import type { RunState } from "../../schema/wire/states.ts";
+import { LocalCaches } from "../exec/local_caches.ts";
 import { isChosen, type LocalJob } from "../exec/local_job.ts";
 import { runLocally } from "../exec/local_run.ts";
 import { EXIT, RUN_EXIT_CODES } from "../exit_codes.ts";
@@ -81,6 +82,7 @@ async function execute(only: string | null, flags: ExecFlags): Promise<number> {
 			source: await packWorkingCopy(process.cwd()),
 			folder,
 			artifacts: path.resolve(flags.artifacts ?? path.join(folder, "artifacts")),
+			caches: new LocalCaches(cachesFolder(), process.cwd()),
 			version: manifest.version,
 			secrets: flags.secrets === undefined ? {} : await readSecretsFile(flags.secrets),
 			containers,
@@ -100,6 +102,12 @@ async function execute(only: string | null, flags: ExecFlags): Promise<number> {
 		stopping.release();
 		await rm(folder, { recursive: true, force: true });
 	}
+}
+
+/** Where this user's programs keep what they can make again (XDG Base Directory Specification). */
+function cachesFolder(): string {
+	const { XDG_CACHE_HOME: home = "" } = process.env;
+	return path.join(path.isAbsolute(home) ? home : path.join(os.homedir(), ".cache"), "windlass", "caches");
 }
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;

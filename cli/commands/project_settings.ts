@@ -27,6 +27,7 @@ const TEXTS = [
 	{ key: "keep_runs", option: "--keep-runs <duration>", description: "how long its runs are kept" },
 	{ key: "keep_logs", option: "--keep-logs <duration>", description: "how long its logs are kept" },
 	{ key: "keep_artifacts", option: "--keep-artifacts <duration>", description: "how long its artifacts are kept" },
+	{ key: "cache_quota", option: "--cache-quota <size>", description: "how much room its caches may take" },
 ] as const satisfies readonly { key: keyof Project; option: string; description: string }[];
 
 /**

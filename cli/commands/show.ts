@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { composedText } from "../../schema/pipeline/compose/composed_text.ts";
+import { cacheUseWords } from "../../schema/wire/cache_words.ts";
 import { formatDuration } from "../../schema/wire/duration.ts";
 import type { Explanation, Job, Run, RunEstimate, UsualDuration } from "../../schema/wire/resources.ts";
 import { Connection } from "../connection.ts";
@@ -105,7 +106,12 @@ function jobText(job: Job): string {
 	const outputs = Object.entries(job.outputs ?? {}).map(
 		([name, value]) => `  ${name}=${value.length > MAX_OUTPUT ? `${value.slice(0, MAX_OUTPUT - 1)}…` : value}\n`,
 	);
+	const caches = (job.attempts.at(-1)?.caches ?? []).map((use) => `  ${use.key}: ${cacheUseWords(use)}\n`);
 	const head = `${stateText(job.state)}  ${paint("bold", job.name)}  ${took(job.started_at, job.finished_at)}`;
 	const reason = job.reason ? `${job.reason.text}\n` : "";
-	return `${head}\n${reason}\n${table([["state", "step", "took"], ...rows])}${outputs.length > 0 ? `\noutputs\n${outputs.join("")}` : ""}`;
+	return `${head}\n${reason}\n${table([["state", "step", "took"], ...rows])}${listed("outputs", outputs)}${listed("caches", caches)}`;
+}
+
+function listed(title: string, lines: readonly string[]): string {
+	return lines.length === 0 ? "" : `\n${title}\n${lines.join("")}`;
 }

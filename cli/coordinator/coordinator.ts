@@ -187,6 +187,9 @@ function bindingsOf(options: CoordinatorOptions, localUrl: string, hostSecret: s
 		KEEP_RUNS_MS: String(limits.keepRunsMs),
 		KEEP_LOGS_MS: String(limits.keepLogsMs),
 		KEEP_ARTIFACTS_MS: String(limits.keepArtifactsMs),
+		CACHE_PROJECT_BYTES: String(limits.cacheProjectBytes),
+		CACHE_TOTAL_BYTES: String(limits.cacheTotalBytes),
+		KEEP_CACHES_MS: String(limits.keepCachesMs),
 		LOG_LEVEL: options.logLevel,
 	};
 }

@@ -18,6 +18,10 @@ export interface Limits {
 	keepRunsMs: number;
 	keepLogsMs: number;
 	keepArtifactsMs: number;
+	/** How many bytes the caches of a project and of all projects may take, and how long an unused one is kept. */
+	cacheProjectBytes: number;
+	cacheTotalBytes: number;
+	keepCachesMs: number;
 	/** With less free space the coordinator accepts nothing new. */
 	freeDisk: FreeSpace;
 }
@@ -53,5 +57,8 @@ export const DEFAULT_LIMITS: Limits = {
 	keepRunsMs: 90 * DAY_MS,
 	keepLogsMs: 30 * DAY_MS,
 	keepArtifactsMs: 14 * DAY_MS,
+	cacheProjectBytes: 10 * 1024 ** 3,
+	cacheTotalBytes: 50 * 1024 ** 3,
+	keepCachesMs: 30 * DAY_MS,
 	freeDisk: { percent: 5 },
 };

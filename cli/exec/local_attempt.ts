@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { rm } from "node:fs/promises";
 import path from "node:path";
+import type { AgentCaches } from "../../agent/caches/agent_caches.ts";
 import { makeAttemptFolders } from "../../agent/execution/attempt_folders.ts";
 import { inheritedEnvironment, inheritedInContainers } from "../../agent/execution/environment.ts";
 import { writeJobCommand } from "../../agent/execution/job_command/job_command.ts";
@@ -37,6 +38,7 @@ export interface LocalHost {
 	/** Marks the containers of this command. */
 	containerLabel: string;
 	cgroups: Cgroups | null;
+	caches: AgentCaches;
 }
 
 /** Runs a job to its end. @param onText called with each part of the job's log */
@@ -59,6 +61,7 @@ export async function runAttempt(
 		containerEnvironment: inheritedInContainers(process.env, []),
 		checkoutEnvironment: inheritedEnvironment(process.env, []),
 		mirrors: path.join(host.folder, "mirrors"),
+		caches: host.caches,
 		cgroup,
 		starter: null,
 		leaveCgroup: async () => cgroup?.remove(),
@@ -84,6 +87,8 @@ export async function runAttempt(
 	host.coordinator.saveFiles(
 		files.map(({ path: name, size, sha256, executable }) => ({ path: name, size, sha256, executable: executable ?? false })),
 	);
+	// The next job, or the next command, may want them.
+	await host.caches.saves.end();
 	await run.close();
 	await rm(folder, { recursive: true, force: true });
 	return result;
@@ -113,6 +118,7 @@ function assignmentOf({ pipeline, secrets }: LocalHost, job: SettledJob): Assign
 		services: job.services,
 		outputs: job.outputs,
 		reports: job.reports,
+		caches: job.caches,
 		discovery: null,
 		lists_refs: false,
 		source: { upload: "this folder" },

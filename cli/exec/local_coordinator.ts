@@ -7,8 +7,10 @@ import type * as z from "zod";
 import { sha256 as sha256Of } from "../../agent/files/hashing.ts";
 import type { Answer, Call, FileCoordinator, StreamAnswer, StreamCall } from "../../agent/transport/client.ts";
 import { pathMatcher } from "../../schema/pipeline/syntax/patterns.ts";
+import type { CacheManifest, WantedCache } from "../../schema/wire/caches.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { ArtifactUploads, DownloadList } from "../../schema/wire/protocol.ts";
+import { LocalCaches } from "./local_caches.ts";
 
 /**
  * Stands in for the coordinator when jobs run on this machine alone: it has the source, and stores
@@ -53,14 +55,16 @@ export class LocalCoordinator implements FileCoordinator {
 	readonly server = "local";
 	readonly #folder: string;
 	readonly #source: Uint8Array;
+	readonly #caches: LocalCaches;
 	/** The saved files of each job, by the name of its folder. */
 	readonly #saved = new Map<string, SavedFile[]>();
 	/** The running job; null before the first. */
 	#job: ServedJob | null = null;
 
-	constructor(folder: string, source: Uint8Array) {
+	constructor(folder: string, source: Uint8Array, caches: LocalCaches) {
 		this.#folder = folder;
 		this.#source = source;
+		this.#caches = caches;
 	}
 
 	begin(job: ServedJob): void {
@@ -90,12 +94,23 @@ export class LocalCoordinator implements FileCoordinator {
 	}
 
 	async #answer({ method, path: address, json, bytes }: Call): Promise<unknown> {
+		if (LocalCaches.serves(address)) return this.#answerOfSave(address, method, bytes, json);
 		if (method === "PUT") return this.#put(address, bytes);
+		if (address.endsWith("/caches/find")) return { caches: await this.#caches.find((json as { caches: WantedCache[] }).caches) };
+		if (address.endsWith("/caches")) return { caches: await this.#caches.startSaves((json as { caches: WantedCache[] }).caches) };
+		const [, damaged] = /\/caches\/([^/]+)\/check$/.exec(address) ?? [];
+		if (damaged !== undefined) return this.#caches.remove(damaged).then(() => ({ is_damaged: true }));
 		if (address.endsWith("/artifacts")) return this.#startUploads((json as { files: { path: string; size: number }[] }).files);
 		if (address.endsWith("/pipeline")) return { jobs: this.#job?.addJobs(Buffer.from(bytes as Uint8Array).toString()) ?? [] };
 		const { pathname, searchParams: asked } = new URL(address, "http://local");
 		if (pathname.endsWith("/downloads")) return { items: this.#files(this.#fetchesOf(asked)) } satisfies DownloadList;
 		throw new Error(`a local job makes no call ${method} ${address}`);
+	}
+
+	async #answerOfSave(address: string, method: Call["method"], bytes: Call["bytes"], json: unknown): Promise<unknown> {
+		if (method === "POST") return this.#caches.commit(address, json as CacheManifest);
+		await this.#caches.putPart(address, bytes as Uint8Array);
+		return null;
 	}
 
 	#startUploads(files: readonly { path: string; size: number }[]): ArtifactUploads {
@@ -144,6 +159,7 @@ export class LocalCoordinator implements FileCoordinator {
 	}
 
 	async stream({ path: address }: StreamCall): Promise<StreamAnswer> {
+		if (LocalCaches.serves(address)) return { headers: {}, body: this.#caches.part(address) };
 		if (!address.endsWith("/source")) {
 			await stat(address);
 			return { headers: {}, body: createReadStream(address) };

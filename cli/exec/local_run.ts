@@ -1,4 +1,6 @@
 import { randomBytes } from "node:crypto";
+import path from "node:path";
+import { openCaches } from "../../agent/caches/agent_caches.ts";
 import { removeLabelled } from "../../agent/execution/containers/docker.ts";
 import { AgentInfo } from "../../agent/machine/agent_info.ts";
 import { Cgroups } from "../../agent/processes/cgroup.ts";
@@ -13,6 +15,7 @@ import { ApiError } from "../../schema/wire/errors.ts";
 import { RUN_TIMED_OUT } from "../../schema/wire/reasons.ts";
 import type { Reason } from "../../schema/wire/states.ts";
 import { LOCAL_EVENT, type LocalHost, runAttempt } from "./local_attempt.ts";
+import type { LocalCaches } from "./local_caches.ts";
 import { LocalCoordinator } from "./local_coordinator.ts";
 import {
 	addLocalJobs,
@@ -43,6 +46,8 @@ interface LocalOptions {
 	folder: string;
 	/** The folder for saved artifacts, with a folder for each job. */
 	artifacts: string;
+	/** The caches of this user. */
+	caches: LocalCaches;
 	version: string;
 	/** Values of secrets by their names. */
 	secrets: LocalHost["secrets"];
@@ -68,15 +73,18 @@ export async function runLocally(options: LocalOptions): Promise<LocalJob[]> {
 	const info = new AgentInfo({ slots: 1, labels: [], workDir: folder, probes: {} }, options.version, false);
 	await info.detect();
 	const containerLabel = `windlass.agent=exec-${randomBytes(6).toString("hex")}`;
+	const coordinator = new LocalCoordinator(options.artifacts, options.source, options.caches);
 	const host: LocalHost = {
 		pipeline,
 		folder,
 		secrets: options.secrets,
 		containers: options.containers,
-		coordinator: new LocalCoordinator(options.artifacts, options.source),
+		coordinator,
 		info,
 		containerLabel,
 		cgroups: Cgroups.open(folder),
+		// They are in a folder of this user already: a second copy is of no use.
+		caches: openCaches(coordinator, path.join(folder, "caches"), 0),
 	};
 	const uploads = new Map<string, string[]>();
 	const timeout = new AbortController();

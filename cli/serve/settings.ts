@@ -30,6 +30,9 @@ export interface ServeFlags {
 	keepRuns: string;
 	keepLogs: string;
 	keepArtifacts: string;
+	keepCaches: string;
+	cacheQuota: string;
+	cacheTotal: string;
 	minFreeDisk: string;
 	allowOutbound: string;
 	logLevel: LogLevel;
@@ -137,6 +140,12 @@ function duration(name: string, text: string): number {
 	throw new UsageError(`${name} must be a duration like 60s or 30d, not ${text}`);
 }
 
+function size(name: string, text: string): number {
+	const bytes = parseBytes(text);
+	if (bytes !== null && bytes > 0) return bytes;
+	throw new UsageError(`${name} must be a size like 512MiB or 10GiB, not ${text}`);
+}
+
 function limitsOf(flags: ServeFlags): Limits {
 	const maxLogBytes = parseBytes(flags.logLimit);
 	if (maxLogBytes === null || maxLogBytes < LEAST_LOG_LIMIT || maxLogBytes > MOST_LOG_LIMIT)
@@ -150,6 +159,9 @@ function limitsOf(flags: ServeFlags): Limits {
 		keepRunsMs: duration("--keep-runs", flags.keepRuns),
 		keepLogsMs: duration("--keep-logs", flags.keepLogs),
 		keepArtifactsMs: duration("--keep-artifacts", flags.keepArtifacts),
+		keepCachesMs: duration("--keep-caches", flags.keepCaches),
+		cacheProjectBytes: size("--cache-quota", flags.cacheQuota),
+		cacheTotalBytes: size("--cache-total", flags.cacheTotal),
 		freeDisk,
 	};
 }

@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "drizzle-orm/sqlite-core";
+import type { RemovedCache } from "../wire/caches.ts";
 import type { CheckoutOptions } from "../wire/checkout.ts";
 import type { DeliveryOutcome } from "../wire/deliveries.ts";
 import type { ForgeKind } from "../wire/projects.ts";
@@ -207,6 +208,8 @@ export const attempts = sqliteTable(
 		usage: text("usage"),
 		/** JSON (wire/annotations.ts); null: none. */
 		annotations: text("annotations"),
+		/** JSON of how it used its caches (wire/caches.ts); null: it has none. */
+		caches: text("caches"),
 	},
 	(table) => [
 		index("attempts_of_run").on(table.run_id),
@@ -406,6 +409,8 @@ export const projects = sqliteTable(
 		keep_runs: text("keep_runs"),
 		keep_logs: text("keep_logs"),
 		keep_artifacts: text("keep_artifacts"),
+		/** How many bytes its caches may take, as a size; null: the default. */
+		cache_quota: text("cache_quota"),
 		created_at: integer("created_at").notNull(),
 		updated_at: integer("updated_at").notNull(),
 	},
@@ -546,6 +551,72 @@ export const forgeTokens = sqliteTable(
 		expires_at: integer("expires_at").notNull(),
 	},
 	(table) => [index("forge_tokens_by_expiry").on(table.expires_at)],
+);
+
+/** The contents of caches: each of a project is stored once among trusted runs, and once among forks. */
+export const cacheObjects = sqliteTable(
+	"cache_objects",
+	{
+		id: text("id").primaryKey(),
+		team: text("team").notNull(),
+		project: text("project").notNull(),
+		is_trusted: integer("is_trusted").notNull(),
+		/** sha256 of the archive, before it is compressed. */
+		content: text("content").notNull(),
+		/** In R2. */
+		size: integer("size").notNull(),
+		unpacked_bytes: integer("unpacked_bytes").notNull(),
+		files: integer("files").notNull(),
+		/** JSON: the digest and size of each part. */
+		parts: text("parts", { mode: "json" }).$type<{ sha256: string; size: number }[]>().notNull(),
+		created_at: integer("created_at").notNull(),
+	},
+	(table) => [uniqueIndex("cache_objects_by_content").on(table.team, table.project, table.is_trusted, table.content)],
+);
+
+/** What the keys of caches lead to. */
+export const cacheEntries = sqliteTable(
+	"cache_entries",
+	{
+		id: text("id").primaryKey(),
+		team: text("team").notNull(),
+		project: text("project").notNull(),
+		/** A digest of the paths and the platform: caches of other paths are other caches. */
+		variant: text("variant").notNull(),
+		/** Whose runs it belongs to (caches/scopes.ts). */
+		scope: text("scope").notNull(),
+		key: text("key").notNull(),
+		object_id: text("object_id").notNull(),
+		/** The job that saved it. */
+		job_id: text("job_id").notNull(),
+		hits: integer("hits").notNull(),
+		created_at: integer("created_at").notNull(),
+		used_at: integer("used_at").notNull(),
+	},
+	(table) => [
+		uniqueIndex("cache_entries_by_key").on(table.team, table.project, table.variant, table.scope, table.key),
+		index("cache_entries_of_project").on(table.team, table.project, table.used_at),
+		index("cache_entries_by_use").on(table.used_at),
+		index("cache_entries_of_object").on(table.object_id),
+	],
+);
+export type CacheEntryRow = typeof cacheEntries.$inferSelect;
+
+/** Caches that were removed without anybody asking for it. */
+export const cacheRemovals = sqliteTable(
+	"cache_removals",
+	{
+		/** That of the cache. */
+		id: text("id").primaryKey(),
+		team: text("team").notNull(),
+		project: text("project").notNull(),
+		key: text("key").notNull(),
+		scope: text("scope").notNull(),
+		size: integer("size").notNull(),
+		why: text("why").$type<RemovedCache["why"]>().notNull(),
+		removed_at: integer("removed_at").notNull(),
+	},
+	(table) => [index("cache_removals_of_project").on(table.team, table.project, table.removed_at)],
 );
 
 /**

@@ -13,6 +13,7 @@ export const ID_PREFIXES = {
 	schedule: "sch",
 	pipeline: "pip",
 	session: "ses",
+	cache: "cch",
 } as const;
 export type IdKind = keyof typeof ID_PREFIXES;
 

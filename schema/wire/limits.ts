@@ -15,7 +15,7 @@ export const MAX_STEPS = 200;
 export const MAX_FINALLY_STEPS = 50;
 export const MAX_PARALLEL_STEPS = 20;
 /** The steps of an attempt: those of the pipeline, and the agent's own around them. */
-export const MAX_ATTEMPT_STEPS = MAX_STEPS + MAX_FINALLY_STEPS + 4;
+export const MAX_ATTEMPT_STEPS = MAX_STEPS + MAX_FINALLY_STEPS + 5;
 /** How long the steps that run after a job has ended may take, unless the job says otherwise. */
 export const DEFAULT_FINALLY_MS = 5 * 60_000;
 export const MAX_YAML_ALIASES = 100;

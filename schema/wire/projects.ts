@@ -1,7 +1,9 @@
 import * as z from "zod";
+import { parseBytes } from "./bytes.ts";
 import { checkoutOptions } from "./checkout.ts";
 import { parseDuration } from "./duration.ts";
 import { addressError, isRef, REF_ERROR } from "./git.ts";
+import { MIB } from "./limits.ts";
 import { isInnerPath } from "./paths.ts";
 import { SECRET_NAME, SECRET_NAME_ERROR } from "./secret_names.ts";
 
@@ -92,6 +94,11 @@ const settings = {
 	keep_runs: keep.nullable(),
 	keep_logs: keep.nullable(),
 	keep_artifacts: keep.nullable(),
+	/** How much room its caches may take; null: the default. */
+	cache_quota: z
+		.string()
+		.refine((text) => (parseBytes(text) ?? 0) >= MIB, "is not a size of at least 1MiB, such as 20GiB")
+		.nullable(),
 };
 
 function isWebAddress(text: string): boolean {
@@ -122,6 +129,7 @@ export const projectRequest = z.strictObject({
 	keep_runs: settings.keep_runs.default(null),
 	keep_logs: settings.keep_logs.default(null),
 	keep_artifacts: settings.keep_artifacts.default(null),
+	cache_quota: settings.cache_quota.default(null),
 });
 export type ProjectRequest = z.infer<typeof projectRequest>;
 
@@ -171,6 +179,7 @@ export const project = z.object({
 	keep_runs: z.string().nullable(),
 	keep_logs: z.string().nullable(),
 	keep_artifacts: z.string().nullable(),
+	cache_quota: z.string().nullable(),
 	/** Problems of its settings: a sentence each. */
 	notices: z.array(z.string()),
 	created_at: z.string(),

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { annotations } from "./annotations.ts";
+import { cacheUses } from "./caches.ts";
 import { checkoutOptions, chosenCheckout } from "./checkout.ts";
 import { discoveryResult, discoveryWork } from "./discovery.ts";
 import { labels } from "./labels.ts";
@@ -134,6 +135,8 @@ export const assignment = z.object({
 	/** The names of the declared outputs. */
 	outputs: z.array(z.string()).default([]),
 	reports: reportFiles.nullable().default(null),
+	/** The caches of its workspace; the agent fills in keys that use its files. */
+	caches: z.array(work.cache).default([]),
 	/** The task of a discovery job, which runs no steps. */
 	discovery: discoveryWork.nullable().default(null),
 	/** Whether the job lists the refs of the source and runs no steps. */
@@ -211,6 +214,8 @@ export const finish = z.strictObject({
 	usage: usage.nullable().default(null),
 	/** What the job says about its source. */
 	annotations: annotations.default([]),
+	/** How it used its caches. */
+	caches: cacheUses.default([]),
 	/** The result of a discovery job. */
 	discovery: discoveryResult.nullable().default(null),
 	/** The refs of the source, if the job listed them. */

@@ -1,6 +1,7 @@
 import * as z from "zod";
 import { RUN_TRUST } from "./agents.ts";
 import { annotations } from "./annotations.ts";
+import { cacheUses } from "./caches.ts";
 import { capabilities, resolvedRequirements } from "./requirements.ts";
 import { attemptState, jobState, reason, runState, stepState } from "./states.ts";
 import { usage } from "./usage.ts";
@@ -82,6 +83,7 @@ const attempt = z.object({
 	usage: usage.nullable(),
 	/** What the job says about its source. */
 	annotations: annotations,
+	caches: cacheUses,
 });
 export type Attempt = z.infer<typeof attempt>;
 
@@ -430,6 +432,8 @@ export const swept = z.object({
 	logs: z.number().int(),
 	artifacts: z.number().int(),
 	sources: z.number().int(),
+	/** Caches that nobody has used for long. */
+	caches: z.number().int(),
 	/** Objects that no result names. */
 	orphans: z.number().int(),
 });

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { CACHE_COMPRESSIONS, CACHE_SCOPES, CACHE_WHEN } from "./caches.ts";
 
 /** When an image is pulled. */
 export const PULL = ["always", "missing", "never"] as const;
@@ -110,7 +111,15 @@ export function workOf<Text extends z.ZodType>(text: Text) {
 		credentials,
 		ports: z.array(servicePort).default([]),
 	});
-	return { variables, build, step, cleanup, container, service };
+	const cache = z.object({
+		key: stepText,
+		paths: z.array(z.string()),
+		restore_keys: z.array(stepText),
+		when: z.enum(CACHE_WHEN),
+		compression: z.enum(CACHE_COMPRESSIONS),
+		scope: z.enum(CACHE_SCOPES),
+	});
+	return { variables, build, step, cleanup, container, service, cache };
 }
 
 const milliseconds = z.number().int().nonnegative();

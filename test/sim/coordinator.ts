@@ -104,6 +104,9 @@ export class Coordinator {
 			KEEP_RUNS_MS: "1",
 			KEEP_LOGS_MS: "1",
 			KEEP_ARTIFACTS_MS: "1",
+			CACHE_PROJECT_BYTES: "1",
+			CACHE_TOTAL_BYTES: "1",
+			KEEP_CACHES_MS: "1",
 			LOG_LEVEL: "info",
 			BOOT_ID: "",
 		};

@@ -26,6 +26,7 @@ const SELDOM_CALLED: ReadonlySet<string> = new Set([
 	"approve",
 	"approveRun",
 	"bye",
+	"cachingRunOf",
 	"cancelJob",
 	"cancelRun",
 	"candidatesFor",

@@ -309,7 +309,7 @@ export class SimulatedJob implements Job {
 
 /** Of a plan, which has no step. */
 const NO_SCRIPT: Script = { ms: 0, lines: 0, ends: [], stubbornMs: 0, saves: false, exitCode: 0, outputs: [], uploads: null };
-const NOTHING_ELSE = { outputs: {}, tests: null, coverage: null, usage: null, annotations: [], discovery: null, refs: null };
+const NOTHING_ELSE = { outputs: {}, tests: null, coverage: null, usage: null, annotations: [], caches: [], discovery: null, refs: null };
 /** Of a job that could not add what it wanted to. */
 const REFUSED: JobResult = {
 	state: "failed",

@@ -275,6 +275,7 @@ export class Model implements Witness {
 			case "sourceOf":
 			case "downloadsFor":
 			case "discoveryOf":
+			case "cachingRunOf":
 				this.#beginAssigned(args[0] as Lease);
 				return null;
 			case "snooze":

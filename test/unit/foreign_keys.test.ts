@@ -29,7 +29,7 @@ describe("a key of another system has a suggestion at its line and column", () =
 		["variables", topLevel("variables", "{ A: b }"), "1:1", "Write `env`"],
 		["image", topLevel("image", "node:24"), "1:1", "container: node:24"],
 		["before_script", topLevel("before_script", "[x]"), "1:1", "the first of the `steps`"],
-		["cache", topLevel("cache"), "1:1", "Windlass has no cache."],
+		["cache", "jobs: { a: { steps: [x] } }\ncache: { key: k, paths: [.npm] }", "2:1", "Write `cache` in the job"],
 		["run-name", topLevel("run-name"), "1:1", "`name` of their pipeline"],
 		// A job.
 		["runs-on", inJob("runs-on", "ubuntu-latest"), "3:5", "runs_on: [linux]"],

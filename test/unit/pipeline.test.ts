@@ -73,6 +73,7 @@ describe("defaults", () => {
 						finally: null,
 						artifacts: { save: [], entries: [], fetch: [] },
 						reports: null,
+						caches: [],
 						discovery: null,
 						added_by: null,
 						expansion: null,
@@ -117,9 +118,9 @@ describe("rejected submissions", () => {
 	test.each<[string, string, [number, number, string, string | null]]>([
 		["an unknown key", "steps: [a]\nnmae: x", [2, 1, "Unknown key `nmae` in the pipeline.", "Did you mean `name`?"]],
 		[
-			"a key of a later version",
-			"steps: [a]\ncache: { a: [1] }",
-			[2, 1, "Unknown key `cache` in the pipeline.", expect.stringContaining("Windlass has no cache.") as never],
+			"a key of another system",
+			"jobs: { a: { steps: [a] } }\ncache: { a: [1] }",
+			[2, 1, "Unknown key `cache` in the pipeline.", expect.stringContaining("Write `cache` in the job") as never],
 		],
 		[
 			"a need that is not there",

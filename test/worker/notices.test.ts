@@ -34,6 +34,7 @@ const SETTINGS = {
 	keep_runs: null,
 	keep_logs: null,
 	keep_artifacts: null,
+	cache_quota: null,
 };
 
 test("a project has one notice of each kind until its cause is gone, or the project is", async () => {

@@ -1,6 +1,6 @@
 export { objectKeys, readArtifact } from "./objects.ts";
 export { deleteUploads, uploadsBefore } from "./store.ts";
-export { checkUploads, startUploads } from "./uploads.ts";
+export { checkUploads, startUploads, storePart } from "./uploads.ts";
 
 import type { ArtifactRow } from "../../schema/database/tables.ts";
 import type { Artifact } from "../../schema/wire/resources.ts";

@@ -116,11 +116,13 @@ export async function putPart(environment: Environment, token: string, request: 
 			suggestions: ["Request new upload addresses."],
 		});
 	try {
-		return await storePart(environment, part, request);
+		unwrap(await dispatcherOf(environment, part.team).checkLease(part));
 	} catch (error) {
 		await discardBody(request);
 		throw error;
 	}
+	await storePart(environment, part, request);
+	return { number: part.number };
 }
 
 /**
@@ -132,8 +134,24 @@ async function discardBody({ body, bodyUsed, headers }: Request): Promise<void> 
 	await body?.pipeTo(new WritableStream()).catch(() => undefined);
 }
 
-async function storePart(environment: Environment, part: PartClaims, request: Request): Promise<{ number: number }> {
-	unwrap(await dispatcherOf(environment, part.team).checkLease(part));
+/**
+ * Stores a body as the object of a part, as a stream.
+ * @throws ApiError `length_required`, `validation_failed` for another size or sha256
+ */
+export async function storePart(
+	{ BUCKET }: Environment,
+	part: { key: string; size: number; sha256: string },
+	request: Request,
+): Promise<void> {
+	try {
+		await storeBody(BUCKET, part, request);
+	} catch (error) {
+		await discardBody(request);
+		throw error;
+	}
+}
+
+async function storeBody(bucket: R2Bucket, part: { key: string; size: number; sha256: string }, request: Request): Promise<void> {
 	const length = request.headers.get("Content-Length");
 	if (length === null)
 		throw new ApiError("length_required", "The Content-Length header is missing.", {
@@ -147,13 +165,12 @@ async function storePart(environment: Environment, part: PartClaims, request: Re
 		// Create-only: an existing object stays. It is the same part from a try whose answer was
 		// lost, or from another request; then the digest of the whole file shows the difference.
 		const onlyIf = { etagDoesNotMatch: "*" };
-		await environment.BUCKET.put(part.key, part.size === 0 ? new Uint8Array() : request.body, { sha256: declared, onlyIf });
+		await bucket.put(part.key, part.size === 0 ? new Uint8Array() : request.body, { sha256: declared, onlyIf });
 	} catch (error) {
 		// R2 checks the digest itself and rejects other bytes (error 10037).
 		if (/10037|sha-?256|checksum/i.test(String(error))) throw mismatch("The bytes do not match X-Content-SHA256.");
 		throw clientDisconnected(error) ?? error;
 	}
-	return { number: part.number };
 }
 
 function mismatch(message: string, suggestion = "Send the part again."): ApiError {

@@ -154,6 +154,7 @@ export function assignmentOf(
 		services: definition.services,
 		outputs: definition.outputs,
 		reports: definition.reports,
+		caches: definition.caches,
 		discovery: definition.discovery?.work ?? null,
 		lists_refs: definition.lists_refs,
 		source: sourceOf(

@@ -47,6 +47,7 @@ export const IS_IDEMPOTENT: Readonly<Record<DispatcherMethod, boolean>> = {
 	sourceOf: true,
 	downloadsFor: true,
 	discoveryOf: true,
+	cachingRunOf: true,
 	uploadTarget: true,
 	isAttemptLive: true,
 	beginsLog: true,

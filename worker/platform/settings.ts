@@ -76,6 +76,22 @@ export function readRetention(environment: Environment): Retention {
 	};
 }
 
+/** How much room caches may take, and how long unused ones are kept. */
+export interface CacheLimits {
+	/** Of each project without a quota of its own, and of all together, in bytes. */
+	projectBytes: number;
+	totalBytes: number;
+	keepMs: number;
+}
+
+export function readCacheLimits(environment: Environment): CacheLimits {
+	return {
+		projectBytes: wholeNumber(environment, "CACHE_PROJECT_BYTES"),
+		totalBytes: wholeNumber(environment, "CACHE_TOTAL_BYTES"),
+		keepMs: wholeNumber(environment, "KEEP_CACHES_MS"),
+	};
+}
+
 function wholeNumber(environment: Environment, name: keyof Environment): number {
 	const value = Number(environment[name]);
 	if (!Number.isSafeInteger(value) || value <= 0)

@@ -65,6 +65,7 @@ export function presentProject(
 		keep_runs: row.keep_runs,
 		keep_logs: row.keep_logs,
 		keep_artifacts: row.keep_artifacts,
+		cache_quota: row.cache_quota,
 		notices: [
 			...settingNotices(row),
 			...missing.map((secret) => `The secret ${secret} does not exist. Run: windlass secrets set ${secret} --project ${row.name}`),

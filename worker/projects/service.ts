@@ -4,6 +4,7 @@ export { type ProjectStrip, stripsOf } from "./strips.ts";
 import type { ProjectRow } from "../../schema/database/tables.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import type { Project, ProjectChange, ProjectRequest } from "../../schema/wire/projects.ts";
+import { removeCachesOfProject } from "../caches/service.ts";
 import { comparedProject } from "../discovery/service.ts";
 import type { RequestContext } from "../http/route.ts";
 import { actorOf } from "../http/route.ts";
@@ -67,7 +68,9 @@ export async function createProject(
 function assertAppOfGitHub({ forge, forge_app, forge_token }: Pick<ProjectRow, "forge" | "forge_app" | "forge_token">): void {
 	if (forge_app === null || (forge === "github" && forge_token !== null)) return;
 	throw new ApiError("validation_failed", "forge_app needs the forge github, and the secret with the private key of the App.", {
-		details: { fields: [{ path: "forge_app", message: "needs forge: github and forge_token" }] },
+		details: {
+			errors: [{ path: "forge_app", line: null, column: null, message: "needs forge: github and forge_token", suggestion: null }],
+		},
 		suggestions: ["Set the three together: --forge github --forge-app ID --forge-token SECRET", "Remove the App with: --forge-app none"],
 	});
 }
@@ -124,5 +127,6 @@ export async function deleteProject({ params, environment, principal, requestId 
 	const name = params.name ?? "";
 	if (!(await deleteProjectRecord(environment.DB, principal.team, name))) throw notFound("project", name);
 	await dispatcherOf(environment, principal.team).deleteProject(name);
+	await removeCachesOfProject(environment, principal.team, name);
 	log("info", "project deleted", { request_id: requestId, actor: actorOf(principal), project: name });
 }

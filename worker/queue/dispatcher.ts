@@ -1,5 +1,6 @@
 import { DurableObject } from "cloudflare:workers";
 import type { ArtifactRow, EventRow } from "../../schema/database/tables.ts";
+import type { RunFacts } from "../../schema/pipeline/expressions/scope.ts";
 import type { Discovery } from "../../schema/pipeline/resolve/resolved.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { newId } from "../../schema/wire/ids.ts";
@@ -52,6 +53,7 @@ import { type ArchivedLogNote, logArchived } from "./core/leases/archived_logs.t
 import {
 	type AskedFiles,
 	type CheckedResult,
+	cachingRunOf,
 	type DownloadableJob,
 	discoveryOfAttempt,
 	downloadableJobs,
@@ -558,6 +560,10 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 
 	async discoveryOf(lease: LeaseClaims): Promise<Result<{ discovery: Discovery; run: RunRow } | null>> {
 		return this.#command((core) => discoveryOfAttempt(core, lease));
+	}
+
+	async cachingRunOf(lease: LeaseClaims): Promise<Result<{ facts: RunFacts; isTrusted: boolean }>> {
+		return this.#command((core) => cachingRunOf(core, lease));
 	}
 
 	async isAttemptLive(attemptId: string): Promise<boolean> {

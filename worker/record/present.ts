@@ -99,6 +99,7 @@ function presentAttempt(attempt: AttemptRow): Attempt {
 		steps: JSON.parse(attempt.steps) as Step[],
 		tests: attempt.tests === null ? null : readTotals(attempt.tests),
 		coverage: attempt.coverage === null ? null : (JSON.parse(attempt.coverage) as Attempt["coverage"]),
+		caches: attempt.caches === null ? [] : (JSON.parse(attempt.caches) as Attempt["caches"]),
 		annotations: attempt.annotations === null ? [] : (JSON.parse(attempt.annotations) as Attempt["annotations"]),
 		usage: attempt.usage === null ? null : (JSON.parse(attempt.usage) as Attempt["usage"]),
 	};

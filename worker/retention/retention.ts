@@ -2,6 +2,7 @@ import { LEASE_TOKEN_MS } from "../../schema/wire/limits.ts";
 import type { Swept } from "../../schema/wire/resources.ts";
 import { deleteUploads, objectKeys, uploadsBefore } from "../artifacts/service.ts";
 import type { Environment } from "../bindings.ts";
+import { CACHE_PREFIX, knownObjects, objectIdIn, removeUnused } from "../caches/service.ts";
 import { deleteExpiredTokens } from "../forge_apps/service.ts";
 import { deleteSessionsBefore } from "../identity/sessions_store.ts";
 import { deleteLogs } from "../logs/service.ts";
@@ -107,6 +108,7 @@ export async function applyRetention(environment: Environment, now: number): Pro
 				return keys.length;
 			},
 		}),
+		caches: await removeUnused(environment, now),
 		orphans: await inSlices(environment, {
 			limit: SLICE,
 			find: (limit, held) => uploadsBefore(db, now - LEASE_TOKEN_MS - MARGIN_MS, limit, held),
@@ -130,6 +132,8 @@ export async function applyRetention(environment: Environment, now: number): Pro
 	swept.orphans += await deleteOrphans(bucket, "sources/", now - DAY_MS, (keys) => unusedKeys(db, keys));
 	// Packs whose writing was interrupted, and packs of logs that were deleted at the same time.
 	swept.orphans += await deleteOrphans(bucket, "packs/", now - DAY_MS, (keys) => unnamedPacks(environment, keys));
+	// Parts of interrupted saves, and of contents that another cache has already.
+	swept.orphans += await deleteOrphans(bucket, CACHE_PREFIX, now - DAY_MS, (keys) => unnamedParts(environment, keys));
 	await deleteSignInLinks(db, now);
 	await deleteExpiredTokens(db, now);
 	await deleteSessionsBefore(db, now);
@@ -137,6 +141,12 @@ export async function applyRetention(environment: Environment, now: number): Pro
 	await deleteDeliveriesBefore(db, now - keep.runsMs);
 	await deleteUnusedTests(db);
 	return swept;
+}
+
+/** The parts of contents that no cache names. */
+async function unnamedParts({ DB }: Environment, keys: readonly string[]): Promise<string[]> {
+	const known = await knownObjects(DB, [...new Set(keys.map(objectIdIn))]);
+	return keys.filter((key) => !known.has(objectIdIn(key)));
 }
 
 /** How one kind of data is found and deleted. */

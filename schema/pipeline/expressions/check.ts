@@ -16,6 +16,9 @@ const MAX_CHARACTERS = 1000;
 const PRINTABLE: ReadonlySet<string> = new Set(["string", "int", "double", "bool"]);
 const KINDS: Record<string, string> = { string: "a text", int: "a number", double: "a number", bool: "true or false" };
 
+/** The files of the workspace are there only when a job begins. */
+export const HASH_ELSEWHERE = "hash() can be used only in the keys of `cache`: the files are known once the source is checked out.";
+
 /** Operators as other languages write them. */
 const OPERATORS: Readonly<Record<string, string>> = { "=": "==", "&": "&&", "|": "||", and: "&&", or: "||", not: "!" };
 
@@ -41,6 +44,7 @@ export function checkExpression(text: string, names: Names, kind: "condition" | 
 		const { range, summary } = checked.error as TypeMismatch;
 		return failed(range?.start ?? 0, plainMessage(summary));
 	}
+	if (kind === "condition" && uses.hashes.length > 0) return failed(0, HASH_ELSEWHERE);
 	if (kind === "condition" && checked.type !== "bool" && !(checked.type === "dyn" && names.openMatrix))
 		return failed(
 			0,

@@ -1,5 +1,5 @@
 import { Environment } from "@marcbachmann/cel-js";
-import { changeKey, type Names, RUN_TYPES, type Scope } from "./scope.ts";
+import { type Names, patternsKey, RUN_TYPES, type Scope } from "./scope.ts";
 
 /**
  * CEL with the functions of this language, for validation (`typedEnvironment`) and for evaluation
@@ -19,7 +19,9 @@ const base = new Environment({ limits: LIMITS, homogeneousAggregateLiterals: tru
 	.registerFunction("always(): bool", () => true)
 	.registerFunction("cancelled(): bool", () => current?.status.cancelled ?? false)
 	.registerFunction("changed(string): bool", (pattern: string) => isChanged([pattern]))
-	.registerFunction("changed(list<string>): bool", isChanged);
+	.registerFunction("changed(list<string>): bool", isChanged)
+	.registerFunction("hash(string): string", (pattern: string) => hashOf([pattern]))
+	.registerFunction("hash(list<string>): string", hashOf);
 
 /**
  * Patterns without an answer count as changed. Pipelines of an earlier version have an answer for
@@ -27,7 +29,14 @@ const base = new Environment({ limits: LIMITS, homogeneousAggregateLiterals: tru
  */
 function isChanged(patterns: readonly string[]): boolean {
 	const answer = (key: string) => (current && Object.hasOwn(current.changed, key) ? current.changed[key] : undefined);
-	return answer(changeKey(patterns)) ?? patterns.some((pattern) => answer(pattern) ?? true);
+	return answer(patternsKey(patterns)) ?? patterns.some((pattern) => answer(pattern) ?? true);
+}
+
+/** The digest of the files that match; empty before they are known. */
+function hashOf(patterns: readonly string[]): string {
+	const known = current?.hashes ?? {};
+	const key = patternsKey(patterns);
+	return Object.hasOwn(known, key) ? (known[key] ?? "") : "";
 }
 
 const evaluator = base

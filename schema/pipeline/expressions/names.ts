@@ -24,6 +24,8 @@ export interface Uses {
 	late: boolean;
 	/** The patterns of each changed(). */
 	changes: string[][];
+	/** The patterns of each hash(): its agent evaluates it. */
+	hashes: string[][];
 	/** The parameters, and the axes of the matrix. */
 	params: string[];
 	axes: string[];
@@ -34,13 +36,13 @@ export interface Uses {
 }
 
 export function noUses(): Uses {
-	return { status: false, late: false, changes: [], params: [], axes: [], steps: false, stepOutputs: [] };
+	return { status: false, late: false, changes: [], hashes: [], params: [], axes: [], steps: false, stepOutputs: [] };
 }
 
 const ROOTS = ["run", "params", "matrix", "needs", "steps"];
 const RUN_VALUES = Object.keys(RUN_TYPES);
 const STATUS_CALLS: ReadonlySet<string> = new Set(["success", "failure", "always", "cancelled"]);
-const CALLS: ReadonlySet<string> = new Set([...STATUS_CALLS, "changed", "size", "string", "int", "double"]);
+const CALLS: ReadonlySet<string> = new Set([...STATUS_CALLS, "changed", "hash", "size", "string", "int", "double"]);
 const METHODS: ReadonlySet<string> = new Set([
 	"startsWith",
 	"endsWith",
@@ -83,7 +85,8 @@ export function* nameErrors(node: ASTNode, names: Names, uses: Uses, present: Pr
 			yield* callErrors(name, at, CALLS, uses);
 			if (name === "cancelled" && names.steps === null)
 				yield { at, message: "cancelled() can be used only in the `if` of a step.", suggestion: ONLY_STEPS_KNOW };
-			if (name === "changed") yield* changeErrors(args, at, uses);
+			if (name === "changed") yield* patternErrors("changed", args, at, uses.changes);
+			if (name === "hash") yield* patternErrors("hash", args, at, uses.hashes);
 			for (const one of args) yield* nameErrors(one, names, uses, present);
 			return;
 		}
@@ -429,22 +432,24 @@ function pathOf(node: ASTNode): Member[] | null {
 	return null;
 }
 
-const CHANGED_EXAMPLE = 'Write the pattern itself, such as changed("docs/**").';
+const PATTERN_EXAMPLES = {
+	changed: 'Write the pattern itself, such as changed("docs/**").',
+	hash: 'Write the pattern itself, such as hash("**/package-lock.json").',
+};
 
-/** changed() is answered once, when the run is submitted: its patterns must be known by then. */
-function* changeErrors(args: readonly ASTNode[], at: number, uses: Uses): Generator<ExpressionError> {
+/** Both functions are answered before anything is evaluated: their patterns must be known by then. */
+function* patternErrors(name: "changed" | "hash", args: readonly ASTNode[], at: number, found: string[][]): Generator<ExpressionError> {
 	const nodes = args.flatMap((node) => (node.op === "list" ? node.args : [node]));
+	const suggestion = PATTERN_EXAMPLES[name];
 	const patterns: string[] = [];
 	for (const { op, args: pattern, range } of nodes) {
 		const isLiteral = op === "value" && typeof pattern === "string";
-		const error = isLiteral
-			? pathPatternError(pattern)
-			: { message: "changed() takes patterns in quotes, no other values.", suggestion: CHANGED_EXAMPLE };
+		const error = isLiteral ? pathPatternError(pattern) : { message: `${name}() takes patterns in quotes, no other values.`, suggestion };
 		if (isLiteral) patterns.push(pattern);
 		if (error) yield { at: range.start, ...error };
 	}
-	if (nodes.length === 0) yield { at, message: "changed() needs at least one pattern.", suggestion: CHANGED_EXAMPLE };
+	if (nodes.length === 0) yield { at, message: `${name}() needs at least one pattern.`, suggestion };
 	const excluding = onlyExcludes(patterns);
 	if (excluding) yield { at, ...excluding };
-	uses.changes.push(patterns);
+	found.push(patterns);
 }

@@ -72,11 +72,13 @@ export interface Scope {
 	matrix: Readonly<Record<string, string>>;
 	/** Axes whose values depend on a parameter without a value. */
 	openAxes?: readonly string[];
-	/** The answers of changed(), by `changeKey`: whether a changed file matches the patterns. */
+	/** The answers of changed(), by `patternsKey`: whether a changed file matches the patterns. */
 	changed: Readonly<Record<string, boolean>>;
 	needs: Readonly<Record<string, NeedFacts>>;
 	/** The steps before a step, by their ids. */
 	steps?: Readonly<Record<string, StepFacts>>;
+	/** The answers of hash(), by `patternsKey`: a digest of the files that match the patterns. */
+	hashes?: Readonly<Record<string, string>>;
 	status: StatusFacts;
 }
 
@@ -102,8 +104,8 @@ export interface Names {
 export type ParameterValue = string | number | boolean;
 
 /**
- * The key of an answer of changed(): a single pattern itself, several patterns as a list in JSON.
+ * The key of an answer of changed() or hash(): a single pattern itself, several patterns as a list in JSON.
  */
-export function changeKey(patterns: readonly string[]): string {
+export function patternsKey(patterns: readonly string[]): string {
 	return patterns.length === 1 ? (patterns[0] ?? "") : JSON.stringify(patterns);
 }

@@ -2,7 +2,7 @@ import type { LateText } from "../../wire/work.ts";
 import { nextExpression, unescaped } from "../syntax/escapes.ts";
 import { checkExpression } from "./check.ts";
 import { evaluate, usesOf } from "./evaluate.ts";
-import type { ExpressionError } from "./names.ts";
+import type { ExpressionError, Uses } from "./names.ts";
 import type { Names, Scope } from "./scope.ts";
 
 /** Texts with `${{ expressions }}` in them; `$${{` writes a literal `${{` (escapes.ts). */
@@ -49,8 +49,12 @@ export function expressionsOf(text: string): string[] {
 }
 
 /** The errors in the expressions of a text. */
-export function checkTemplate(text: string, names: Names): { errors: ExpressionError[]; waitsFor: "needs" | "steps" | null } {
+export function checkTemplate(
+	text: string,
+	names: Names,
+): { errors: ExpressionError[]; waitsFor: "needs" | "steps" | null; hashes: boolean } {
 	const errors: ExpressionError[] = [];
+	let hashes = false;
 	let waitsFor: "needs" | "steps" | null = null;
 	for (const { index, whole, inner } of holesIn(text)) {
 		const begin = index + 3 + inner.length - inner.trimStart().length;
@@ -60,6 +64,7 @@ export function checkTemplate(text: string, names: Names): { errors: ExpressionE
 		}
 		const checked = checkExpression(inner.trim(), names, "template");
 		errors.push(...checked.errors.map((error) => ({ ...error, at: begin + error.at })));
+		hashes ||= checked.uses.hashes.length > 0;
 		if (checked.uses.steps) waitsFor = "steps";
 		else if (checked.uses.late) waitsFor ??= "needs";
 	}
@@ -67,7 +72,7 @@ export function checkTemplate(text: string, names: Names): { errors: ExpressionE
 	const unclosed = nextExpression(text, last ? last.index + last.whole.length : 0);
 	if (unclosed !== -1)
 		errors.push({ at: unclosed, message: "${{ is not closed.", suggestion: "Close it with }}, or write $${{ for a literal ${{." });
-	return { errors, waitsFor };
+	return { errors, waitsFor, hashes };
 }
 
 /** Fills in the expressions of a text. @throws ExpressionFailed */
@@ -93,7 +98,7 @@ export function needsValue(text: string, { params, openAxes = [] }: Scope): bool
 export function fillEarly(text: string, scope: Scope): Templated {
 	const isLate = expressionsOf(text)
 		.map(usesOf)
-		.some(({ late, steps }) => late || steps);
+		.some((uses) => uses.late || isForAgent(uses));
 	return isLate || needsValue(text, scope) ? { template: text } : fill(text, scope);
 }
 
@@ -102,14 +107,23 @@ export function fillLate(text: Templated, scope: Scope): string {
 	return typeof text === "string" ? text : fill(text.template, scope);
 }
 
-/** The same of a text of a step: one that uses earlier steps stays as it is. @throws ExpressionFailed */
-export function fillForStep(text: Templated, scope: Scope): Templated {
-	return typeof text === "string" || usesSteps(text) ? text : fill(text.template, scope);
+/** The same of a text that an agent may have to fill in: such a one stays as it is. @throws ExpressionFailed */
+export function fillForAgent(text: Templated, scope: Scope): Templated {
+	return typeof text === "string" || waitsForAgent(text) ? text : fill(text.template, scope);
 }
 
-/** Whether a text waits for the steps before its step. */
-export function usesSteps(text: Templated): boolean {
-	return typeof text !== "string" && expressionsOf(text.template).some((expression) => usesOf(expression).steps);
+/** Whether a text waits for the steps before its step, or for the files of the workspace. */
+export function waitsForAgent(text: Templated): boolean {
+	return typeof text !== "string" && expressionsOf(text.template).some((expression) => isForAgent(usesOf(expression)));
+}
+
+function isForAgent({ steps, hashes }: Uses): boolean {
+	return steps || hashes.length > 0;
+}
+
+/** The patterns of each hash() in a text. */
+export function hashesIn(text: Templated): string[][] {
+	return typeof text === "string" ? [] : expressionsOf(text.template).flatMap((expression) => usesOf(expression).hashes);
 }
 
 /** Fills in all texts of a map. */

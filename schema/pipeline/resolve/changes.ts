@@ -1,5 +1,5 @@
 import { usesOf } from "../expressions/evaluate.ts";
-import { changeKey } from "../expressions/scope.ts";
+import { patternsKey } from "../expressions/scope.ts";
 import { anyPathMatches } from "../syntax/patterns.ts";
 import type { SlicedWork } from "../syntax/sliced_work.ts";
 import { UNITS_OF_EXPRESSION } from "./template_filler.ts";
@@ -12,7 +12,7 @@ export function* matchChanges(expressions: Iterable<string>, paths: readonly str
 	if (!paths) return {};
 	const asked = new Map<string, string[]>();
 	for (const expression of expressions) {
-		for (const patterns of usesOf(expression).changes) asked.set(changeKey(patterns), patterns);
+		for (const patterns of usesOf(expression).changes) asked.set(patternsKey(patterns), patterns);
 		yield UNITS_OF_EXPRESSION;
 	}
 	if ([...asked.values()].flat().length * paths.length > MAX_MATCHES) return {};

@@ -22,6 +22,7 @@ const JOB = {
 	outputs: [],
 	finally: null,
 	reports: null,
+	caches: [],
 	discovery: null,
 	added_by: null,
 	expansion: null,

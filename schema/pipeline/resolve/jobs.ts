@@ -190,6 +190,7 @@ export class JobResolver {
 			finally: job.finally ? { steps: last, timeout_ms: job.finally.timeout ?? DEFAULT_FINALLY_MS } : null,
 			artifacts: { ...savedBy(job), fetch },
 			reports: reportsOf(job),
+			caches: yield* this.#caches(job, scope, path),
 			discovery: null,
 			added_by: null,
 			expansion: null,
@@ -205,6 +206,22 @@ export class JobResolver {
 		const steps: ResolvedJob["steps"] = [];
 		for (const one of placed) steps.push(yield* resolvedStep(this.filler, one, context, scope));
 		return steps;
+	}
+
+	*#caches({ cache }: JobText, scope: Scope, path: string[]): SlicedWork<ResolvedJob["caches"]> {
+		const caches: ResolvedJob["caches"] = [];
+		for (const [index, one] of (cache ?? this.#defaults?.cache ?? []).entries()) {
+			const at = [...path, "cache", String(index)];
+			caches.push({
+				key: yield* this.filler.cacheKey(one.key, scope, [...at, "key"]),
+				paths: one.paths,
+				restore_keys: yield* this.filler.cacheKeys(one.restore_keys ?? [], scope, [...at, "restore_keys"]),
+				when: one.when ?? "success",
+				compression: one.compression ?? "fast",
+				scope: one.scope ?? "branch",
+			});
+		}
+		return caches;
 	}
 
 	/** The concurrency group of a run or a job. */
@@ -244,7 +261,7 @@ function needsOf(job: JobText): ResolvedJob["needs"] {
 const EMPTY_JOB: Omit<ResolvedJob, "key" | "name" | "needs" | "condition" | "artifacts" | "expansion"> = {
 	...{ matrix: null, runs_on: { labels: [] }, container: null, services: [], env: {}, secrets: {} },
 	...{ timeout_ms: DEFAULT_JOB_TIMEOUT_MS, idle_timeout_ms: null, retry: null, allow_failure: false, fail_fast: false, max_parallel: null },
-	...{ concurrency: null, approval: null, outputs: [], steps: [], finally: null, reports: null },
+	...{ concurrency: null, approval: null, outputs: [], steps: [], finally: null, reports: null, caches: [] },
 	...{ discovery: null, added_by: null, lists_refs: false },
 };
 

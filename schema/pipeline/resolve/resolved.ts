@@ -107,6 +107,7 @@ const resolvedJob = z.object({
 		fetch: z.array(reference.extend({ paths: patterns, into: z.string().nullable() })).default([]),
 	}),
 	reports: reportFiles.nullable().default(null),
+	caches: z.array(work.cache).default([]),
 	discovery: discovery.nullable().default(null),
 	/**
 	 * For a job whose matrix comes from outputs: JSON of what its matrix jobs are made of (jobs.ts). The

@@ -1,3 +1,4 @@
+import { cacheKeyError } from "../../wire/caches.ts";
 import { variableSizeError } from "../../wire/variable_size.ts";
 import { ExpressionFailed } from "../expressions/evaluate.ts";
 import type { Scope } from "../expressions/scope.ts";
@@ -51,6 +52,20 @@ export class TemplateFiller {
 		const filled: Cell = {};
 		for (const [axis, value] of Object.entries(cell)) filled[axis] = yield* this.fill(value, scope, path);
 		return filled;
+	}
+
+	/** The key of a cache, checked if it is known by now. */
+	*cacheKey(text: string, scope: Scope, path: string[]): SlicedWork<Templated> {
+		const key = yield* this.early(text, scope, path);
+		const error = typeof key === "string" ? cacheKeyError(key) : null;
+		if (error !== null) this.addError(path, `The key of a cache ${error}, once its expressions are filled in.`);
+		return key;
+	}
+
+	*cacheKeys(list: readonly string[], scope: Scope, path: string[]): SlicedWork<Templated[]> {
+		const keys: Templated[] = [];
+		for (const [index, text] of list.entries()) keys.push(yield* this.cacheKey(text, scope, [...path, String(index)]));
+		return keys;
 	}
 
 	*image(text: string, scope: Scope, path: string[]): SlicedWork<Templated> {

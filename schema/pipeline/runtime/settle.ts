@@ -1,7 +1,7 @@
 import type { StepValues } from "../../wire/work.ts";
 import { ExpressionFailed } from "../expressions/evaluate.ts";
 import type { Scope } from "../expressions/scope.ts";
-import { fillForStep, fillLate, fillMap, type Templated, usesSteps } from "../expressions/template.ts";
+import { fillForAgent, fillLate, fillMap, type Templated, waitsForAgent } from "../expressions/template.ts";
 import type { ResolvedJob } from "../resolve/resolved.ts";
 import { IMAGE, IMAGE_ERROR } from "../validate/containers.ts";
 
@@ -14,9 +14,10 @@ type Settled<Value> = Value extends { template: string }
 		: Value;
 type ResolvedStep = ResolvedJob["steps"][number];
 
-/** A job with every text filled in, but for those of steps that use earlier steps. */
-export interface SettledJob extends Omit<Settled<ResolvedJob>, "steps" | "finally"> {
+/** A job with every text filled in, but for those of steps that use earlier steps, and of caches that use files. */
+export interface SettledJob extends Omit<Settled<ResolvedJob>, "steps" | "finally" | "caches"> {
 	steps: ResolvedStep[];
+	caches: ResolvedJob["caches"];
 	finally: ResolvedJob["finally"];
 	/** The values of the expressions that are evaluated at their steps; null if there are none. */
 	values: StepValues | null;
@@ -27,6 +28,7 @@ export function settleJob(job: ResolvedJob, scope: Scope): SettledJob {
 	const text = (one: Templated) => fillLate(one, scope);
 	const map = (one: Readonly<Record<string, Templated>>) => fillMap(one, text);
 	const steps = job.steps.map((step) => settledStep(step, scope));
+	const caches = job.caches.map((cache) => settledCache(cache, scope));
 	const last = job.finally && { ...job.finally, steps: job.finally.steps.map((step) => settledStep(step, scope)) };
 	return {
 		...job,
@@ -40,12 +42,25 @@ export function settleJob(job: ResolvedJob, scope: Scope): SettledJob {
 		})),
 		steps,
 		finally: last,
-		values: [...steps, ...(last?.steps ?? [])].some(hasExpressions) ? valuesOf(scope) : null,
+		caches,
+		values: [...steps, ...(last?.steps ?? [])].some(hasExpressions) || caches.some(hasFiles) ? valuesOf(scope) : null,
 	};
 }
 
 function settledStep(step: ResolvedStep, scope: Scope): ResolvedStep {
-	return withTexts(step, (one) => fillForStep(one, scope));
+	return withTexts(step, (one) => fillForAgent(one, scope));
+}
+
+type ResolvedCache = ResolvedJob["caches"][number];
+
+function settledCache(cache: ResolvedCache, scope: Scope): ResolvedCache {
+	const text = (one: Templated) => fillForAgent(one, scope);
+	return { ...cache, key: text(cache.key), restore_keys: cache.restore_keys.map(text) };
+}
+
+/** Whether an agent evaluates the keys of this cache. */
+function hasFiles({ key, restore_keys }: ResolvedCache): boolean {
+	return [key, ...restore_keys].some(waitsForAgent);
 }
 
 /** A step whose texts are what `text` makes of them. @throws ExpressionFailed for a text that is no image where one must be */
@@ -63,7 +78,7 @@ export function withTexts<Step extends Pick<ResolvedStep, "env" | "build">>(step
 /** Whether an agent evaluates expressions for this step. */
 function hasExpressions({ condition, env, build }: ResolvedStep): boolean {
 	const texts = [...Object.values(env), ...(build ? [...build.tags, ...build.cache, ...Object.values(build.args)] : [])];
-	return condition !== null || texts.some(usesSteps);
+	return condition !== null || texts.some(waitsForAgent);
 }
 
 function valuesOf({ run, params, doubles, matrix, changed, needs }: Scope): StepValues {

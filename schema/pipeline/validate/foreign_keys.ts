@@ -35,8 +35,7 @@ interface ForeignKey {
 	write: string;
 }
 
-const NO_CACHE =
-	"Windlass has no cache. Keep files in a named volume of the agent: container: { image: node:24, volumes: [npm:/root/.npm] }.";
+const CACHE_FORM = "Write `cache` in the job: cache: { key: \"npm-${{ hash('package-lock.json') }}\", paths: node_modules }.";
 const NO_PLUGINS = "Windlass has no plugins. Write their commands into `run`, and their settings into `env`.";
 export const HIDDEN_JOB =
 	"Write it into `templates`, without the dot, and name it in `extends` of a job: templates: { base: { timeout: 10m } }.";
@@ -103,7 +102,7 @@ export const FOREIGN_KEYS: readonly ForeignKey[] = [
 		"Write `env`: env: { NODE_ENV: test }. A submission can choose the values of `params`.",
 	),
 	row("image", ["pipeline", "job", "defaults"], [GITLAB], "Write `container`: container: node:24."),
-	row("cache", ["pipeline", "job", "step", "defaults"], [GITLAB, WOODPECKER], NO_CACHE),
+	row("cache", ["pipeline", "step"], [GITLAB, WOODPECKER], CACHE_FORM),
 	row("script", ["pipeline", "job"], [GITLAB], "Write `steps`: steps: [make, make test]."),
 	row("commands", ["pipeline", "job"], [WOODPECKER, DRONE], "Write `steps`: steps: [make, make test]."),
 	row("before_script", ["pipeline", "job", "defaults"], [GITLAB], "Write its commands as the first of the `steps`."),
@@ -375,7 +374,7 @@ export const ACTIONS: readonly [name: string, write: string][] = [
 	["actions/checkout", `Remove this step. ${CLONE}`],
 	["actions/upload-artifact", "Write `artifacts` in the job: artifacts: { save: dist/** }."],
 	["actions/download-artifact", "Write `artifacts` in the job: artifacts: { fetch: build }."],
-	["actions/cache", NO_CACHE],
+	["actions/cache", CACHE_FORM],
 	["actions/setup-", "Run the job in an image that has the tool (container: node:24), or ask for it: runs_on: { tools: { node: 24.x } }."],
 	["docker/build-push-action", "Write a step that builds: build: { tags: registry.lan/app:1, push: true }."],
 	["docker/login-action", "Write the name of credentials of the agent: build: { tags: registry.lan/app:1, push: true, credentials: lan }."],

@@ -5,6 +5,7 @@ import { OUTPUT_NAME, OUTPUT_NAME_ERROR } from "../../wire/output_names.ts";
 import { SECRET_NAME, SECRET_NAME_ERROR } from "../../wire/secret_names.ts";
 import { MAX_SECRETS_PER_JOB } from "../../wire/secrets.ts";
 import { artifacts } from "./artifacts.ts";
+import { caches } from "./caches.ts";
 import { extended, includes } from "./composition_keys.ts";
 import { container, IMAGE, IMAGE_ERROR, services } from "./containers.ts";
 import { matrix, plainCell } from "./matrix.ts";
@@ -137,6 +138,9 @@ const defaultKeys = {
 		.optional()
 		.describe("How long the job may take from its start on the agent, checkout included. Default: 60m; at most 24h."),
 	idle_timeout: duration.optional().describe("The job ends when its steps write nothing for this time."),
+	cache: caches
+		.optional()
+		.describe("Folders of the workspace that are there before the steps, as an earlier job has left them, and are saved after them."),
 	retry: retry
 		.optional()
 		.describe(

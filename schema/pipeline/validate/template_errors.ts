@@ -1,3 +1,4 @@
+import { HASH_ELSEWHERE } from "../expressions/check.ts";
 import type { Names } from "../expressions/scope.ts";
 import { checkTemplate, expressionsOf } from "../expressions/template.ts";
 import type { SlicedWork } from "../syntax/sliced_work.ts";
@@ -17,7 +18,8 @@ export interface WholeError extends ValidationError {
 export function* templateErrors({ path, text, moment }: TemplateAt, names: Names): SlicedWork<WholeError[]> {
 	if (!text.includes("${{")) return [];
 	yield expressionsOf(text).length * UNITS_OF_EXPRESSION + text.length / 100;
-	const { errors, waitsFor } = checkTemplate(text, names);
+	const { errors, waitsFor, hashes } = checkTemplate(text, names);
+	if (errors.length === 0 && hashes && moment !== "cache") return [{ path, at: null, message: HASH_ELSEWHERE, suggestion: null }];
 	if (errors.length > 0 || waitsFor === null || moment !== "early") return errors.map((error) => ({ ...error, path }));
 	return [
 		{

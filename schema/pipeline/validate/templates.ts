@@ -8,8 +8,11 @@ import { isTemplate } from "./values.ts";
 
 export type Pipeline = PipelineOfJobs | PipelineOfSteps;
 
-/** When the expressions of a text are filled in: at the submission, before the job, or before the step. */
-type Moment = "early" | "late" | "step";
+/**
+ * When the expressions of a text are filled in: at the submission, before the job, before the step,
+ * or once the source of the job is there.
+ */
+type Moment = "early" | "late" | "step" | "cache";
 
 export interface TemplateAt {
 	path: string[];
@@ -45,9 +48,10 @@ export function* headTemplates(pipeline: Pipeline): Generator<TemplateAt> {
 
 /** The templates of `defaults`. */
 function* defaultTemplates(pipeline: Pipeline): Generator<TemplateAt> {
-	const { container, runs_on } = pipeline.defaults ?? {};
+	const { container, runs_on, cache } = pipeline.defaults ?? {};
 	yield* requirementTemplates(runs_on, ["defaults", "runs_on"]);
 	yield* containerTemplates(container, ["defaults", "container"]);
+	yield* cacheTemplates(cache, ["defaults", "cache"]);
 }
 
 /** Every expression of a pipeline, conditions as well. */
@@ -124,6 +128,7 @@ export function* jobTemplates(job: JobText, path: string[]): Generator<TemplateA
 		yield* mapTemplates(service.env, [...at, "env"], "late");
 		yield* listTemplates(service.command, [...at, "command"], "late");
 	}
+	yield* cacheTemplates(job.cache, [...path, "cache"]);
 	for (const [index, one] of (job.artifacts?.fetch ?? []).entries())
 		yield* mapTemplates(one.matrix, [...path, "artifacts", "fetch", String(index), "matrix"], "early");
 }
@@ -147,6 +152,14 @@ function* containerTemplates(container: JobText["container"], path: string[]): G
 	yield { path: [...path, "image"], text: container.image, moment: "late" };
 	yield* mapTemplates(container.env, [...path, "env"], "late");
 	yield* mapTemplates(container.tools, [...path, "tools"], "early");
+}
+
+function* cacheTemplates(caches: JobText["cache"], path: string[]): Generator<TemplateAt> {
+	for (const [index, { key, restore_keys }] of (caches ?? []).entries()) {
+		const at = [...path, String(index)];
+		yield { path: [...at, "key"], text: key, moment: "cache" };
+		yield* listTemplates(restore_keys, [...at, "restore_keys"], "cache");
+	}
 }
 
 function* requirementTemplates(wanted: JobText["runs_on"], path: string[]): Generator<TemplateAt> {

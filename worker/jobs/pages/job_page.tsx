@@ -3,6 +3,7 @@ import type { Job, RunSummary, UsualDuration } from "../../../schema/wire/resour
 import { shownState } from "../../../schema/wire/state_words.ts";
 import { isTerminal } from "../../../schema/wire/states.ts";
 import { awaitsApproval, JobApproval } from "../../approvals/pages/approval.tsx";
+import { CacheUses } from "../../caches/pages/cache_uses.tsx";
 import { Part } from "../../ui/parts.ts";
 import { CancelButton, Mark, Meter, Took, usualText } from "../../ui/words.tsx";
 import { Annotations } from "./annotations.tsx";
@@ -59,6 +60,7 @@ export function JobPage(props: JobPageProps) {
 				))}
 			</Part>
 			{tab === "log" && <Annotations jobs={[job]} />}
+			{tab === "log" && <CacheUses uses={job.attempts.find(({ number }) => number === attempt)?.caches ?? []} />}
 			{children}
 		</section>
 	);

@@ -124,6 +124,13 @@ export const PROJECT_FIELDS = [
 		example: "14d",
 	},
 	{
+		key: "cache_quota",
+		group: "Retention",
+		label: "Room for caches",
+		hint: "how much its caches may take; the least recently used ones go first",
+		example: "10GiB",
+	},
+	{
 		key: "includable_by",
 		group: "Access",
 		label: "Includable by",

@@ -18,6 +18,7 @@ export const PROJECT_TABS = [
 	{ key: "pipelines", label: "Pipelines" },
 	{ key: "schedules", label: "Schedules" },
 	{ key: "deliveries", label: "Deliveries" },
+	{ key: "caches", label: "Caches" },
 	{ key: "tests", label: "Tests" },
 	{ key: "secrets", label: "Secrets" },
 	{ key: "settings", label: "Settings" },

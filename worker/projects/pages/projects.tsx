@@ -2,6 +2,8 @@ import type { ComponentChildren } from "preact";
 import { ApiError, type FieldError } from "../../../schema/wire/errors.ts";
 import { MAX_PROTOCOL_BODY_BYTES } from "../../../schema/wire/limits.ts";
 import { type Project, projectChange, projectRequest } from "../../../schema/wire/projects.ts";
+import { CachesView } from "../../caches/pages/caches_view.tsx";
+import { cacheUsage, newestCaches } from "../../caches/service.ts";
 import { readText, validated } from "../../http/bodies.ts";
 import { oneOf, valuesOf } from "../../http/parameters.ts";
 import type { RequestContext } from "../../http/route.ts";
@@ -48,6 +50,7 @@ type Reader = RequestContext<"user">;
 
 const DELIVERIES_SHOWN = 50;
 const UNDELIVERED_SHOWN = 20;
+const CACHES_SHOWN = 100;
 const VIEW = {
 	tab: oneOf(
 		"the view of the project",
@@ -144,6 +147,10 @@ async function viewOf(context: Reader, project: Project, tab: ProjectTab, form: 
 				undeliveredOf(context, name, UNDELIVERED_SHOWN),
 			]);
 			return <DeliveriesView project={project} deliveries={rows.map(presentDelivery)} undelivered={undelivered} />;
+		}
+		case "caches": {
+			const [caches, usage] = await Promise.all([newestCaches(environment, team, name, CACHES_SHOWN), cacheUsage(environment, team, name)]);
+			return <CachesView project={name} caches={caches} usage={usage} />;
 		}
 		case "tests":
 			return <TestsView tests={await projectTests(environment.DB, team, name)} hasProjects={false} />;

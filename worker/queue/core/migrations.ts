@@ -303,6 +303,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
 	],
 	["ALTER TABLE attempts ADD COLUMN usage TEXT"],
 	["ALTER TABLE attempts ADD COLUMN annotations TEXT"],
+	["ALTER TABLE attempts ADD COLUMN caches TEXT"],
 ];
 
 /**

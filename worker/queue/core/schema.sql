@@ -98,6 +98,7 @@ CREATE TABLE attempts (
 	log_held INTEGER NOT NULL DEFAULT 0,
 	usage TEXT,
 	annotations TEXT,
+	caches TEXT,
 	UNIQUE (job_id, number)
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX attempts_live_of_job ON attempts(job_id) WHERE state IN ('running', 'cancelling');

@@ -2,6 +2,7 @@ import type { Failure } from "../../../schema/wire/failures.ts";
 import type { Job, Run, RunSummary } from "../../../schema/wire/resources.ts";
 import { isTerminal } from "../../../schema/wire/states.ts";
 import { awaitsApproval, JobApproval, RunApproval } from "../../approvals/pages/approval.tsx";
+import { CachesOfRun } from "../../caches/pages/cache_uses.tsx";
 import { FailureView } from "../../failures/pages/failure_view.tsx";
 import { Annotations } from "../../jobs/pages/annotations.tsx";
 import type { RunWait } from "../../queue/core/runs/explain.ts";
@@ -44,6 +45,7 @@ export function RunOverview({ run, failure, wait, summaries, artifacts, discover
 			{run.kind !== "pipeline" && <DiscoveredRuns run={run} discovered={discovered} />}
 			{!isTerminal(run.state) && run.jobs.length > 1 && <Progress jobs={run.jobs} />}
 			<Annotations jobs={run.jobs} hasLinks />
+			<CachesOfRun jobs={run.jobs} />
 			{summaries.map(({ job, html }) => (
 				<article key={job.id} class="card summary">
 					<h2>{job.name}</h2>

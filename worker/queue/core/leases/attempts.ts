@@ -1,5 +1,7 @@
+import type { RunFacts } from "../../../../schema/pipeline/expressions/scope.ts";
 import { jobsMeant } from "../../../../schema/pipeline/resolve/references.ts";
 import type { Discovery } from "../../../../schema/pipeline/resolve/resolved.ts";
+import { runFacts } from "../../../../schema/pipeline/resolve/run_facts.ts";
 import type { SettledJob } from "../../../../schema/pipeline/runtime/settle.ts";
 import type { CheckoutChoice } from "../../../../schema/wire/checkout.ts";
 import { ApiError } from "../../../../schema/wire/errors.ts";
@@ -182,6 +184,12 @@ export function discoveryOfAttempt(core: Core, lease: LeaseClaims): { discovery:
 	return discovery && { discovery, run: findRun(core, attempt.run_id) as RunRow };
 }
 
+/** The run of this live attempt, as far as its caches depend on it. @throws ApiError as `liveAttempt` does */
+export function cachingRunOf(core: Core, lease: LeaseClaims): { facts: RunFacts; isTrusted: boolean } {
+	const run = findRun(core, liveAttemptOf(core, lease).run_id) as RunRow;
+	return { facts: runFacts(pipelineOf(core, run), run.project, run.trigger_kind), isTrusted: run.is_trusted === 1 };
+}
+
 /**
  * An agent declines an offer, and does not get this job again for a while. An offer that has ended
  * is ignored.
@@ -340,6 +348,7 @@ export function acceptResult(
 			coverage: finish.coverage && JSON.stringify(finish.coverage),
 			usage: finish.usage && JSON.stringify(finish.usage),
 			annotations: finish.annotations.length === 0 ? null : JSON.stringify(finish.annotations),
+			caches: finish.caches.length === 0 ? null : JSON.stringify(finish.caches),
 		},
 	);
 	indexTests(core, attempt, artifacts);

@@ -41,7 +41,7 @@ export function endAttempt(
 	reason: Reason | null,
 	exitCode: number | null,
 	log: EndedLog,
-	result: Partial<Pick<AttemptRow, "finish_digest" | "steps" | "tests" | "coverage" | "usage" | "annotations">> = {},
+	result: Partial<Pick<AttemptRow, "finish_digest" | "steps" | "tests" | "coverage" | "usage" | "annotations" | "caches">> = {},
 ): void {
 	const stored = core.rows.liveRow<AttemptRow>("attempts", attempt.id);
 	if (!stored) throw new Error(`attempt ${attempt.id} is not live`);

@@ -1,0 +1,100 @@
+import { Command } from "commander";
+import { formatBytes } from "../../schema/wire/bytes.ts";
+import { REMOVAL_WORDS } from "../../schema/wire/cache_words.ts";
+import type { Cache, CacheUsage } from "../../schema/wire/caches.ts";
+import type { Page } from "../../schema/wire/resources.ts";
+import { type ConfirmedFlags, confirm, YES } from "../confirmation.ts";
+import { Connection } from "../connection.ts";
+import { ago, counted, paint, print, printJson, table } from "../terminal.ts";
+import { UsageError } from "../usage_error.ts";
+import { command, type Flags } from "./command.ts";
+
+/** `windlass caches`: what the jobs of a project begin with. */
+
+const PROJECT = ["<project>", "the name of the project"] as const;
+const CACHE = ["[cache]", "the id of a cache (cch_…)"] as const;
+const PAGE = 200;
+
+interface RemoveFlags extends Flags, ConfirmedFlags {
+	key?: string;
+	all?: boolean;
+}
+
+const addressOf = (project: string) => `/api/v1/projects/${encodeURIComponent(project)}`;
+
+async function allCaches(connection: Connection, project: string): Promise<Cache[]> {
+	const caches: Cache[] = [];
+	for (let cursor: string | null = ""; cursor !== null; ) {
+		const query = new URLSearchParams({ limit: String(PAGE), ...(cursor === "" ? {} : { cursor }) });
+		const page: Page<Cache> = await connection.json(`${addressOf(project)}/caches?${query}`);
+		caches.push(...page.items);
+		cursor = page.next_cursor;
+	}
+	return caches;
+}
+
+function usageText({ count, bytes, quota, removed }: CacheUsage): string {
+	const head = `${counted(count, "cache")}, ${formatBytes(bytes)} of ${formatBytes(quota)}`;
+	const gone = removed.map(
+		(one) => `  ${one.key} (${one.scope}, ${formatBytes(one.size)}) ${ago(one.removed_at)}: ${REMOVAL_WORDS[one.why]}`,
+	);
+	return gone.length === 0 ? head : `${head}\n\nremoved\n${gone.join("\n")}`;
+}
+
+export function cachesCommand(): Command {
+	return new Command("caches")
+		.description("List and remove the caches of a project.")
+		.addHelpText("after", "\nExample:\n  windlass caches ls web\n  windlass caches rm web --key npm-")
+		.addCommand(
+			command("ls", "List the caches of a project, newest first.", "windlass caches ls web")
+				.argument(...PROJECT)
+				.action(async (project: string, flags: Flags) => {
+					const connection = new Connection(flags);
+					const caches = await allCaches(connection, project);
+					if (flags.output === "json") return printJson(caches);
+					const rows = caches.map((one) => [one.key, one.scope, formatBytes(one.size), String(one.hits), ago(one.last_used_at), one.id]);
+					if (rows.length > 0) print(`${table([["key", "scope", "size", "hits", "used", "id"], ...rows])}\n`);
+					print(usageText(await connection.json<CacheUsage>(`${addressOf(project)}/cache-usage`)));
+				}),
+		)
+		.addCommand(
+			command("show", "Show a cache.", "windlass caches show web cch_01JB…")
+				.argument(...PROJECT)
+				.argument("<cache>", CACHE[1])
+				.action(async (project: string, id: string, flags: Flags) => {
+					const one = await new Connection(flags).json<Cache>(`${addressOf(project)}/caches/${encodeURIComponent(id)}`);
+					if (flags.output === "json") return printJson(one);
+					const facts = [
+						["scope", one.scope],
+						["size", `${formatBytes(one.size)}, unpacked ${formatBytes(one.unpacked_bytes)} in ${counted(one.files, "file")}`],
+						["hits", `${one.hits}, the last one ${ago(one.last_used_at)}`],
+						["saved", `${ago(one.created_at)} by ${one.job_id}`],
+					];
+					print(`${paint("bold", one.key)}\n\n${table(facts)}`);
+				}),
+		)
+		.addCommand(
+			command("rm", "Remove a cache, those whose keys begin so, or all of a project.", "windlass caches rm web --key npm-")
+				.argument(...PROJECT)
+				.argument(...CACHE)
+				.option("--key <beginning>", "the caches whose keys begin so")
+				.option("--all", "every cache of the project")
+				.option(...YES)
+				.action(remove),
+		);
+}
+
+async function remove(project: string, id: string | undefined, flags: RemoveFlags): Promise<void> {
+	const { key, all } = flags;
+	if ([id, key, all].filter((one) => one !== undefined).length !== 1)
+		throw new UsageError("Name one of these: a cache by its id, --key with the beginning of keys, or --all.");
+	const connection = new Connection(flags);
+	const caches =
+		id === undefined ? (await allCaches(connection, project)).filter((one) => key === undefined || one.key.startsWith(key)) : [];
+	const ids = id === undefined ? caches.map((one) => one.id) : [id];
+	if (ids.length === 0) throw new UsageError(`No cache of ${project} has a key that begins with ${key ?? "anything"}.`);
+	if (id === undefined) await confirm(`Remove ${counted(ids.length, "cache")} of ${project}`, flags);
+	for (const one of ids) await connection.send(`${addressOf(project)}/caches/${encodeURIComponent(one)}`, { method: "DELETE" });
+	if (flags.output === "json") printJson({ removed: ids });
+	else print(`${counted(ids.length, "cache")} of ${project} removed.`);
+}

@@ -1,0 +1,69 @@
+import * as wire from "../../schema/wire/caches.ts";
+import { json } from "../http/answers.ts";
+import { listOf, pageOf } from "../http/pages.ts";
+import { idCursor, limit } from "../http/parameters.ts";
+import { type Queried, type RequestContext, route } from "../http/route.ts";
+import { requireProject } from "../record/require.ts";
+import { presentCache } from "./present.ts";
+import { removeCache, requireCache } from "./remove_cache.ts";
+import { cacheUsage } from "./service.ts";
+import { listCaches } from "./store.ts";
+
+/** The caches of a project for people. */
+
+type Caller = RequestContext<"user">;
+
+const LIST = { limit: limit(), cursor: idCursor("cache") };
+
+async function list(context: Caller & Queried<typeof LIST>): Promise<Response> {
+	const { environment, query } = context;
+	const { team, name } = await requireProject(context);
+	const rows = await listCaches(environment.DB, team, name, query.limit + 1, query.cursor);
+	return json(pageOf(rows, query.limit, presentCache));
+}
+
+async function get(context: Caller): Promise<Response> {
+	return json(presentCache(await requireCache(context)));
+}
+
+async function remove(context: Caller): Promise<Response> {
+	await removeCache(context);
+	return new Response(null, { status: 204 });
+}
+
+async function usage(context: Caller): Promise<Response> {
+	const { team, name } = await requireProject(context);
+	return json(await cacheUsage(context.environment, team, name));
+}
+
+export const cacheRoutes = [
+	route({
+		method: "GET",
+		path: "/api/v1/projects/:name/caches",
+		allow: ["user"],
+		description: { summary: "The caches of a project, newest first", answers: { 200: listOf(wire.cache) } },
+		query: LIST,
+		handle: list,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/projects/:name/cache-usage",
+		allow: ["user"],
+		description: { summary: "How much the caches of a project take, and which were removed", answers: { 200: wire.cacheUsage } },
+		handle: usage,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/projects/:name/caches/:cache",
+		allow: ["user"],
+		description: { summary: "A cache", answers: { 200: wire.cache } },
+		handle: get,
+	}),
+	route({
+		method: "DELETE",
+		path: "/api/v1/projects/:name/caches/:cache",
+		allow: ["user"],
+		description: { summary: "Delete a cache", answers: { 204: null } },
+		handle: remove,
+	}),
+];

@@ -1,0 +1,6 @@
+import { pageRoute } from "../../http/route.ts";
+import { deleteCache } from "./actions.ts";
+
+export const cachesPages = [
+	pageRoute({ method: "POST", path: "/projects/:name/caches/:cache/delete", allow: ["user"], handle: deleteCache }),
+];

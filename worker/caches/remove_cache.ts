@@ -1,0 +1,24 @@
+import { notFound } from "../../schema/wire/errors.ts";
+import { actorOf, type RequestContext } from "../http/route.ts";
+import { log } from "../platform/logger.ts";
+import { requireProject } from "../record/require.ts";
+import { removeCaches } from "./objects.ts";
+import { findCache, type StoredCache } from "./store.ts";
+
+type Caller = RequestContext<"user">;
+
+/** The cache of the path. @throws ApiError `not_found` */
+export async function requireCache(context: Pick<Caller, "environment" | "params" | "principal">): Promise<StoredCache> {
+	const { team, name } = await requireProject(context);
+	const cache = await findCache(context.environment.DB, team, name, context.params.cache ?? "");
+	if (!cache) throw notFound("cache", context.params.cache ?? "");
+	return cache;
+}
+
+/** Removes the cache of the path. @throws ApiError `not_found` */
+export async function removeCache(context: Caller): Promise<void> {
+	const cache = await requireCache(context);
+	await removeCaches(context.environment, [cache], null);
+	const { id, project, key } = cache;
+	log("info", "cache deleted", { request_id: context.requestId, actor: actorOf(context.principal), cache: id, project, key });
+}

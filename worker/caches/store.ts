@@ -1,0 +1,288 @@
+import { and, desc, eq, inArray, lt, sql } from "drizzle-orm";
+import { drizzle } from "drizzle-orm/d1";
+import { type CacheEntryRow, cacheEntries, cacheObjects, cacheRemovals } from "../../schema/database/tables.ts";
+import type { CachePart, RemovedCache } from "../../schema/wire/caches.ts";
+
+/**
+ * Caches in D1. An entry is what a key leads to; an object is a content, which several entries of
+ * a project may share.
+ */
+
+/** An entry with what is stored of its content. */
+export type StoredCache = Omit<CacheEntryRow, "object_id"> & {
+	object_id: string;
+	content: string;
+	size: number;
+	unpacked_bytes: number;
+	files: number;
+	parts: readonly CachePart[];
+};
+
+/** What a lookup is limited to. */
+export interface CachePlace {
+	team: string;
+	project: string;
+	/** The digest of the paths and the platform. */
+	variant: string;
+}
+
+const STORED = `e.id, e.team, e.project, e.variant, e.scope, e.key, e.object_id, e.job_id, e.hits, e.created_at, e.used_at,
+	o.content, o.size, o.unpacked_bytes, o.files, o.parts`;
+
+type Raw = Omit<StoredCache, "parts"> & { parts: string };
+
+function withParts(row: Raw): StoredCache {
+	return { ...row, parts: JSON.parse(row.parts) as CachePart[] };
+}
+
+/** The entry with this very key, in the first of the scopes that has one. */
+export async function findExact(
+	db: D1Database,
+	{ team, project, variant }: CachePlace,
+	key: string,
+	scopes: readonly string[],
+): Promise<StoredCache | null> {
+	const row = await db
+		.prepare(
+			`SELECT ${STORED} FROM json_each(?5) AS s
+			JOIN cache_entries AS e ON e.team = ?1 AND e.project = ?2 AND e.variant = ?3 AND e.scope = s.value AND e.key = ?4
+			JOIN cache_objects AS o ON o.id = e.object_id ORDER BY s.key LIMIT 1`,
+		)
+		.bind(team, project, variant, key, JSON.stringify(scopes))
+		.first<Raw>();
+	return row && withParts(row);
+}
+
+/** A text that sorts behind every text that begins with the same characters. */
+const LAST = "\u{10ffff}";
+
+/** The newest entry whose key begins so, in the first of the scopes that has one. */
+export async function findByPrefix(
+	db: D1Database,
+	{ team, project, variant }: CachePlace,
+	prefix: string,
+	scopes: readonly string[],
+): Promise<StoredCache | null> {
+	const row = await db
+		.prepare(
+			`SELECT ${STORED} FROM json_each(?6) AS s
+			JOIN cache_entries AS e ON e.team = ?1 AND e.project = ?2 AND e.variant = ?3 AND e.scope = s.value AND e.key >= ?4 AND e.key < ?5
+			JOIN cache_objects AS o ON o.id = e.object_id ORDER BY s.key, e.created_at DESC LIMIT 1`,
+		)
+		.bind(team, project, variant, prefix, prefix + LAST, JSON.stringify(scopes))
+		.first<Raw>();
+	return row && withParts(row);
+}
+
+/** Whether a scope has an entry with this key. */
+export async function hasEntry(db: D1Database, { team, project, variant }: CachePlace, scope: string, key: string): Promise<boolean> {
+	const rows = await drizzle(db)
+		.select({ id: cacheEntries.id })
+		.from(cacheEntries)
+		.where(
+			and(
+				eq(cacheEntries.team, team),
+				eq(cacheEntries.project, project),
+				eq(cacheEntries.variant, variant),
+				eq(cacheEntries.scope, scope),
+				eq(cacheEntries.key, key),
+			),
+		)
+		.limit(1);
+	return rows.length > 0;
+}
+
+/** Records that an entry was used. */
+export async function recordUse(db: D1Database, id: string, now: number): Promise<void> {
+	await drizzle(db)
+		.update(cacheEntries)
+		.set({ used_at: now, hits: sql`${cacheEntries.hits} + 1` })
+		.where(eq(cacheEntries.id, id));
+}
+
+/** A cache whose parts are all stored. */
+export interface NewCache extends CachePlace {
+	id: string;
+	scope: string;
+	key: string;
+	job_id: string;
+	/** Whether a trusted run saves it: the two kinds share no content. */
+	isTrusted: boolean;
+	content: string;
+	size: number;
+	unpacked_bytes: number;
+	files: number;
+	parts: readonly CachePart[];
+}
+
+/**
+ * Adds a cache. Of two with the same key the first one stays; a content that is stored already is
+ * not stored again.
+ * @returns the entry of the key, and the object of the content
+ */
+export async function addCache(db: D1Database, added: NewCache, now: number): Promise<{ entryId: string; objectId: string }> {
+	const { id, team, project, variant, scope, key, isTrusted, content } = added;
+	const trust = isTrusted ? 1 : 0;
+	const ofContent = "SELECT id FROM cache_objects WHERE team = ? AND project = ? AND is_trusted = ? AND content = ?";
+	const [, , entry, object] = await db.batch<{ id: string }>([
+		db
+			.prepare(
+				`INSERT INTO cache_objects (id, team, project, is_trusted, content, size, unpacked_bytes, files, parts, created_at)
+				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (team, project, is_trusted, content) DO NOTHING`,
+			)
+			.bind(id, team, project, trust, content, added.size, added.unpacked_bytes, added.files, JSON.stringify(added.parts), now),
+		db
+			.prepare(
+				`INSERT INTO cache_entries (id, team, project, variant, scope, key, object_id, job_id, hits, created_at, used_at)
+				SELECT ?, ?, ?, ?, ?, ?, id, ?, 0, ?, ? FROM (${ofContent}) WHERE true ON CONFLICT (team, project, variant, scope, key) DO NOTHING`,
+			)
+			.bind(id, team, project, variant, scope, key, added.job_id, now, now, team, project, trust, content),
+		db
+			.prepare("SELECT id FROM cache_entries WHERE team = ? AND project = ? AND variant = ? AND scope = ? AND key = ?")
+			.bind(team, project, variant, scope, key),
+		db.prepare(ofContent).bind(team, project, trust, content),
+	]);
+	return { entryId: entry?.results[0]?.id ?? id, objectId: object?.results[0]?.id ?? id };
+}
+
+/** The caches of a project, newest first. @param before the id of the last one of the page before */
+export async function listCaches(
+	db: D1Database,
+	team: string,
+	project: string,
+	limit: number,
+	before: string | null,
+): Promise<StoredCache[]> {
+	const { results } = await db
+		.prepare(
+			`SELECT ${STORED} FROM cache_entries AS e JOIN cache_objects AS o ON o.id = e.object_id
+			WHERE e.team = ?1 AND e.project = ?2 AND (?3 IS NULL OR e.id < ?3) ORDER BY e.id DESC LIMIT ?4`,
+		)
+		.bind(team, project, before, limit)
+		.all<Raw>();
+	return results.map(withParts);
+}
+
+/** One cache of a project; null without it. */
+export async function findCache(db: D1Database, team: string, project: string, id: string): Promise<StoredCache | null> {
+	const row = await db
+		.prepare(
+			`SELECT ${STORED} FROM cache_entries AS e JOIN cache_objects AS o ON o.id = e.object_id WHERE e.id = ? AND e.team = ? AND e.project = ?`,
+		)
+		.bind(id, team, project)
+		.first<Raw>();
+	return row && withParts(row);
+}
+
+/** The parts of a content; null if it is gone. */
+export async function findObject(db: D1Database, id: string): Promise<{ parts: readonly CachePart[] } | null> {
+	const rows = await drizzle(db).select({ parts: cacheObjects.parts }).from(cacheObjects).where(eq(cacheObjects.id, id));
+	return rows[0] ?? null;
+}
+
+/** How many caches a project has, and how many bytes they take. */
+export async function cacheTotals(db: D1Database, team: string, project: string): Promise<{ count: number; bytes: number }> {
+	const row = await db
+		.prepare(
+			`SELECT (SELECT count(*) FROM cache_entries WHERE team = ?1 AND project = ?2) AS count,
+			(SELECT coalesce(sum(size), 0) FROM cache_objects WHERE team = ?1 AND project = ?2) AS bytes`,
+		)
+		.bind(team, project)
+		.first<{ count: number; bytes: number }>();
+	return row ?? { count: 0, bytes: 0 };
+}
+
+/** How many bytes all caches of the installation take. */
+export async function bytesOfAll(db: D1Database): Promise<number> {
+	return (await db.prepare("SELECT coalesce(sum(size), 0) AS bytes FROM cache_objects").first<number>("bytes")) ?? 0;
+}
+
+/** An entry that may be removed. */
+export type RemovableCache = Pick<StoredCache, "id" | "team" | "project" | "key" | "scope" | "object_id" | "size">;
+
+const REMOVABLE =
+	"SELECT e.id, e.team, e.project, e.key, e.scope, e.object_id, o.size FROM cache_entries AS e JOIN cache_objects AS o ON o.id = e.object_id";
+
+/** The least recently used entries, of one project or of all. */
+export async function leastRecentlyUsed(
+	db: D1Database,
+	of: { team: string; project: string } | null,
+	limit: number,
+): Promise<RemovableCache[]> {
+	const statement = of
+		? db.prepare(`${REMOVABLE} WHERE e.team = ? AND e.project = ? ORDER BY e.used_at LIMIT ?`).bind(of.team, of.project, limit)
+		: db.prepare(`${REMOVABLE} ORDER BY e.used_at LIMIT ?`).bind(limit);
+	return (await statement.all<RemovableCache>()).results;
+}
+
+/** The entries that nobody has used since. */
+export async function unusedSince(db: D1Database, before: number, limit: number): Promise<RemovableCache[]> {
+	return (await db.prepare(`${REMOVABLE} WHERE e.used_at < ? ORDER BY e.used_at LIMIT ?`).bind(before, limit).all<RemovableCache>())
+		.results;
+}
+
+/** How many removals of a project are told. */
+const MAX_REMOVALS = 100;
+
+/**
+ * Deletes entries, and every content that no entry leads to any more.
+ * @param why for the list of removals; null if somebody asked for it
+ * @returns the objects of those contents, with how many parts each has
+ */
+export async function removeEntries(
+	db: D1Database,
+	removed: readonly RemovableCache[],
+	why: RemovedCache["why"] | null,
+	now: number,
+): Promise<{ id: string; parts: readonly CachePart[]; team: string }[]> {
+	if (removed.length === 0) return [];
+	const ids = JSON.stringify(removed.map(({ id }) => id));
+	const objects = JSON.stringify([...new Set(removed.map(({ object_id }) => object_id))]);
+	const notes = JSON.stringify(removed);
+	const [, , deleted] = await db.batch<{ id: string; parts: string; team: string }>([
+		db
+			.prepare(
+				`INSERT INTO cache_removals (id, team, project, key, scope, size, why, removed_at)
+				SELECT value ->> 'id', value ->> 'team', value ->> 'project', value ->> 'key', value ->> 'scope', value ->> 'size', ?1, ?2 FROM json_each(?3)
+				WHERE ?1 IS NOT NULL ON CONFLICT (id) DO NOTHING`,
+			)
+			.bind(why, now, notes),
+		db.prepare("DELETE FROM cache_entries WHERE id IN (SELECT value FROM json_each(?))").bind(ids),
+		db
+			.prepare(
+				`DELETE FROM cache_objects WHERE id IN (SELECT value FROM json_each(?))
+				AND NOT EXISTS (SELECT 1 FROM cache_entries AS e WHERE e.object_id = cache_objects.id) RETURNING id, parts, team`,
+			)
+			.bind(objects),
+	]);
+	return (deleted?.results ?? []).map(({ id, parts, team }) => ({ id, team, parts: JSON.parse(parts) as CachePart[] }));
+}
+
+/** What was removed of a project, newest first. */
+export async function listRemovals(db: D1Database, team: string, project: string): Promise<(typeof cacheRemovals.$inferSelect)[]> {
+	return drizzle(db)
+		.select()
+		.from(cacheRemovals)
+		.where(and(eq(cacheRemovals.team, team), eq(cacheRemovals.project, project)))
+		.orderBy(desc(cacheRemovals.removed_at))
+		.limit(MAX_REMOVALS);
+}
+
+export async function deleteRemovalsBefore(db: D1Database, before: number): Promise<void> {
+	await drizzle(db).delete(cacheRemovals).where(lt(cacheRemovals.removed_at, before));
+}
+
+/** Every entry of a project. */
+export async function entriesOfProject(db: D1Database, team: string, project: string, limit: number): Promise<RemovableCache[]> {
+	return (await db.prepare(`${REMOVABLE} WHERE e.team = ? AND e.project = ? LIMIT ?`).bind(team, project, limit).all<RemovableCache>())
+		.results;
+}
+
+/** Those of these objects that D1 knows. */
+export async function knownObjects(db: D1Database, ids: readonly string[]): Promise<Set<string>> {
+	const rows = await drizzle(db)
+		.select({ id: cacheObjects.id })
+		.from(cacheObjects)
+		.where(inArray(cacheObjects.id, [...ids]));
+	return new Set(rows.map(({ id }) => id));
+}
