@@ -24,7 +24,7 @@ export interface Restoring {
 }
 
 /** A cache cannot be restored. The sentence says why. */
-export class NotRestored extends Error {
+class NotRestored extends Error {
 	override name = "NotRestored";
 }
 

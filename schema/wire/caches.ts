@@ -11,7 +11,7 @@ export const CACHE_SCOPES = ["branch", "project"] as const;
 export const MAX_CACHES = 20;
 export const MAX_CACHE_PATHS = 50;
 export const MAX_RESTORE_KEYS = 10;
-export const MAX_CACHE_KEY_BYTES = 512;
+const MAX_CACHE_KEY_BYTES = 512;
 /** A cache is stored in parts of this length; the last one is shorter. */
 export const CACHE_PART_BYTES = 16 * 1024 * 1024;
 export const MAX_CACHE_PARTS = 640;
@@ -97,7 +97,7 @@ export const savedCache = z.object({ id: z.string(), is_first: z.boolean() });
 export const checkedCache = z.object({ is_damaged: z.boolean() });
 
 /** How an attempt used one of its caches. */
-export const cacheUse = z.object({
+const cacheUse = z.object({
 	key: z.string().max(2000),
 	/** `partial`: with one of the restore keys. `failed`: it was damaged, or could not be fetched. */
 	result: z.enum(["hit", "partial", "miss", "failed"]),
@@ -130,7 +130,7 @@ export const cache = z.object({
 export type Cache = z.infer<typeof cache>;
 
 /** A cache that was removed without anybody asking for it. */
-export const removedCache = z.object({
+const removedCache = z.object({
 	key: z.string(),
 	scope: z.string(),
 	size: count,

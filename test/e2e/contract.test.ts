@@ -218,6 +218,7 @@ describe("the OpenAPI document", () => {
 			{ token: file.parts[0].url.split("/").at(-1) },
 			{ token: null, body: "content", headers: { "X-Content-SHA256": sha256 } },
 		);
+		await caches();
 		await call("GET /api/v1/runs/{id}/wait?timeout=0", { id: run.id });
 		const finished = { ...step, state: "succeeded", exit_code: 0, finished_at: new Date().toISOString() };
 		const cases = JSON.stringify([{ suite: "s", name: "t", state: "passed", duration_ms: 1, file: null, message: null, output: null }]);
@@ -242,6 +243,38 @@ describe("the OpenAPI document", () => {
 		await call("POST /api/v1/attempts/{id}/finish", id, { ...lease, body: finish });
 		await call("POST /api/v1/attempts/{id}/finish", id, { ...lease, body: { ...finish, exit_code: 3 } });
 	});
+
+	/** A cache that the attempt finds, saves, reads and checks, and a person looks at and deletes. */
+	async function caches(): Promise<void> {
+		const wanted = { key: "k", scope: "branch", variant: sha256 };
+		const find = { ...lease, body: { caches: [{ ...wanted, restore_keys: ["k"] }] } };
+		expect((await call("POST /api/v1/attempts/{id}/caches/find", id, find)).caches).toEqual([{ found: null, refused: null }]);
+		const saves = await call("POST /api/v1/attempts/{id}/caches", id, { ...lease, body: { caches: [wanted] } });
+		const save = { token: saves.caches[0].url.split("/").at(-1), number: "1" };
+		const manifest = { content: sha256, parts: [{ sha256, size: 7 }], files: 1, unpacked_bytes: 7 };
+		await call("POST /api/v1/caches/saves/{token}", save, { token: null, body: manifest });
+		const part = { token: null, body: "content", headers: { "X-Content-SHA256": sha256 } };
+		await call("PUT /api/v1/caches/saves/{token}/{number}", save, part);
+		await call("PUT /api/v1/caches/saves/{token}/{number}", { ...save, number: "0" }, part);
+		const saved = await call("POST /api/v1/caches/saves/{token}", save, { token: null, body: manifest });
+		expect(await call("POST /api/v1/caches/saves/{token}", save, { token: null, body: manifest })).toEqual({
+			id: saved.id,
+			is_first: true,
+		});
+		const { found } = (await call("POST /api/v1/attempts/{id}/caches/find", id, find)).caches[0];
+		expect(found).toMatchObject({ id: saved.id, key: "k", is_exact: true });
+		const content = { token: found.url.split("/").at(-1), number: "1" };
+		expect(await call("GET /api/v1/caches/contents/{token}/{number}", content, { token: null })).toBe("content");
+		await call("GET /api/v1/caches/contents/{token}/{number}", { ...content, number: "2" }, { token: null });
+		expect(await call("POST /api/v1/attempts/{id}/caches/{cache}/check", { ...id, cache: saved.id }, lease)).toEqual({ is_damaged: false });
+		const of = { name: "adhoc", cache: saved.id };
+		expect((await call("GET /api/v1/projects/{name}/caches?limit=1", of)).items).toMatchObject([{ id: saved.id, hits: 1, size: 7 }]);
+		await call("GET /api/v1/projects/{name}/caches/{cache}", of);
+		expect(await call("GET /api/v1/projects/{name}/cache-usage", of)).toMatchObject({ count: 1, bytes: 7 });
+		await call("DELETE /api/v1/projects/{name}/caches/{cache}", of);
+		await call("GET /api/v1/projects/{name}/caches/{cache}", of);
+		expect(await call("POST /api/v1/attempts/{id}/caches/{cache}/check", { ...id, cache: saved.id }, lease)).toEqual({ is_damaged: true });
+	}
 
 	test("is true for a job that fetches the files of another, and for two jobs that wait for an approval", async () => {
 		again = (await call("POST /api/v1/runs", {}, { body: fetching })) as Run;

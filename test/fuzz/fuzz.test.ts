@@ -27,10 +27,18 @@ function described(failure: FuzzFailure): string {
 	return `${failure.report}\n\nagain: ${replayOf(failure)}`;
 }
 
+/** The routes of the addresses that a coordinator gives out. */
+const WHOLE_ADDRESSES: Readonly<Record<string, string>> = {
+	"{part}": "/api/v1/parts/:",
+	"{big_part}": "/api/v1/parts/:",
+	"{cache_save}": "/api/v1/caches/saves/:",
+	"{cache_part}": "/api/v1/caches/saves/:/:",
+};
+
 /** The route of an address whose words are not filled in. */
 function patternOf(target: string): string {
 	const [path = ""] = target.split("?");
-	return path.replace(/^\{(?:big_)?part\}$/, "/api/v1/parts/:").replaceAll(/\{\w+\}/g, ":");
+	return (WHOLE_ADDRESSES[path] ?? path).replaceAll(/\{\w+\}/g, ":");
 }
 
 describe("in this process", () => {

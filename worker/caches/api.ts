@@ -3,9 +3,8 @@ import { json } from "../http/answers.ts";
 import { listOf, pageOf } from "../http/pages.ts";
 import { idCursor, limit } from "../http/parameters.ts";
 import { type Queried, type RequestContext, route } from "../http/route.ts";
-import { requireProject } from "../record/require.ts";
 import { presentCache } from "./present.ts";
-import { removeCache, requireCache } from "./remove_cache.ts";
+import { removeCache, requireCache, requireCachingProject } from "./remove_cache.ts";
 import { cacheUsage } from "./service.ts";
 import { listCaches } from "./store.ts";
 
@@ -16,9 +15,9 @@ type Caller = RequestContext<"user">;
 const LIST = { limit: limit(), cursor: idCursor("cache") };
 
 async function list(context: Caller & Queried<typeof LIST>): Promise<Response> {
-	const { environment, query } = context;
-	const { team, name } = await requireProject(context);
-	const rows = await listCaches(environment.DB, team, name, query.limit + 1, query.cursor);
+	const { environment, principal, query } = context;
+	const project = await requireCachingProject(context);
+	const rows = await listCaches(environment.DB, principal.team, project, query.limit + 1, query.cursor);
 	return json(pageOf(rows, query.limit, presentCache));
 }
 
@@ -32,8 +31,8 @@ async function remove(context: Caller): Promise<Response> {
 }
 
 async function usage(context: Caller): Promise<Response> {
-	const { team, name } = await requireProject(context);
-	return json(await cacheUsage(context.environment, team, name));
+	const project = await requireCachingProject(context);
+	return json(await cacheUsage(context.environment, context.principal.team, project));
 }
 
 export const cacheRoutes = [

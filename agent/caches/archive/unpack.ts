@@ -39,7 +39,7 @@ export class Unpacker {
 		this.#parser.end();
 		if (this.#error) throw this.#error;
 		for (const { path, target } of this.#links) {
-			symlinkSync(target, this.#placeOf(path));
+			once(path, () => symlinkSync(target, this.#placeOf(path)));
 			lutimesSync(this.#placeOf(path), FILE_TIME, FILE_TIME);
 		}
 		for (const path of this.#folders.reverse()) utimesSync(this.#placeOf(path), FILE_TIME, FILE_TIME);
@@ -75,13 +75,10 @@ export class Unpacker {
 	#guarded(entry: ReadEntry, body: () => void): void {
 		if (this.#error === null) {
 			try {
-				body();
+				once(entry.path, body);
 				return;
 			} catch (error) {
-				this.#error =
-					(error as NodeJS.ErrnoException).code === "EEXIST"
-						? new BadArchive(`${JSON.stringify(entry.path)}: is there twice`)
-						: (error as Error);
+				this.#error = error as Error;
 			}
 		}
 		entry.resume();
@@ -90,4 +87,13 @@ export class Unpacker {
 
 function writeAll(file: number, bytes: Buffer): void {
 	for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at);
+}
+
+/** Makes an entry. @throws BadArchive if there is one of this name */
+function once(path: string, body: () => void): void {
+	try {
+		body();
+	} catch (error) {
+		throw (error as NodeJS.ErrnoException).code === "EEXIST" ? new BadArchive(`${JSON.stringify(path)}: is there twice`) : error;
+	}
 }

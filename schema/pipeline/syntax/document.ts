@@ -258,6 +258,8 @@ function nodeAt(root: SourceNode | null, path: PropertyKey[], wantKey: boolean):
 		if (node === null || !("kind" in node)) break;
 		if (node.kind === "map") {
 			const entry = entryOf(node, String(part));
+			// A map may stand for a list of one.
+			if (!entry && isIndex(part)) continue;
 			if (!entry) break;
 			// The key itself is the better place if the value is empty or the key is wrong.
 			const isLast = index === path.length - 1;

@@ -37,7 +37,7 @@ const path = nonEmpty.superRefine(
 );
 
 const key = nonEmptyTemplate.superRefine((text, context) => {
-	const error = isTemplate(text) ? null : cacheKeyError(text);
+	const error = isTemplate(text) || text.trim() === "" ? null : cacheKeyError(text);
 	if (error !== null) context.addIssue({ code: "custom", message: `The key ${error}.` });
 });
 
@@ -61,7 +61,6 @@ const cacheShape = strict({
 			"Who reads it: `branch` (the runs of its branch; those of the default branch serve all), or `project` (all trusted runs). Default: `branch`.",
 		),
 });
-export type CacheText = z.infer<typeof cacheShape>;
 
 /** One cache, or a list of them. */
 export const caches = withShorthand(

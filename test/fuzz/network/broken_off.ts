@@ -39,6 +39,7 @@ export const UPLOADS: readonly Upload[] = [
 	{ method: "PUT", target: "/api/v1/sources", token: "admin", headers: [], body: `\x1f\x8b\x08${"\0".repeat(5000)}` },
 	{ method: "PUT", target: "{part}", token: "none", headers: [`X-Content-SHA256: ${SHA256}`], body: "abc" },
 	{ method: "PUT", target: "{big_part}", token: "none", headers: [`X-Content-SHA256: ${SHA256}`], body: "abcde" },
+	{ method: "PUT", target: "{cache_part}", token: "none", headers: [`X-Content-SHA256: ${SHA256}`], body: "abc" },
 	{
 		method: "PATCH",
 		target: "/api/v1/attempts/{attempt}/log",

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { genericDelivery } from "../../support/forge.ts";
 import { ADMIN_TOKEN, type AtEnd, TestCoordinator, workerdsOf } from "../../support/processes.ts";
 import { ProtocolAgent, result } from "../../support/protocol_agent.ts";
+import { SAVED_CACHES } from "../values/protocol.ts";
 import { assertHonest } from "./answers.ts";
 import { type Answer, Connection } from "./wire.ts";
 
@@ -238,6 +239,10 @@ export class Target {
 		this.#words.set("part", small?.parts[0]?.url ?? "");
 		this.#words.set("big_key", big?.key ?? "");
 		this.#words.set("big_part", big?.parts[2]?.url ?? "");
+		const saves = await this.#attempt("POST", "caches", SAVED_CACHES);
+		const [save] = saves.caches as { url: string }[];
+		this.#words.set("cache_save", save?.url ?? "");
+		this.#words.set("cache_part", `${save?.url}/1`);
 		this.#isLeaseSpent = false;
 		this.#isLeaseUsed = false;
 	}

@@ -35,6 +35,9 @@ export const PLAN = {
 		{ path: "dist/b", size: 0, sha256: SHA256, parts: [] },
 	],
 };
+export const SAVED_CACHES = { caches: [{ key: "npm-1", scope: "branch", variant: SHA256 }] };
+export const WANTED_CACHES = { caches: [{ ...SAVED_CACHES.caches[0], restore_keys: ["npm-", "n"] }] };
+export const CACHE_MANIFEST = { content: SHA256, parts: [{ sha256: SHA256, size: 3 }], files: 1, unpacked_bytes: 3 };
 export const FINISH = {
 	state: "failed",
 	exit_code: 2,
