@@ -87,14 +87,21 @@ async function inThread(
 		thread.postMessage(message, "part" in message && message.part ? [message.part.buffer as ArrayBuffer] : []);
 	const { promise, resolve, reject } = Promise.withResolvers<Last>();
 	const onAbort = () => reject(signal.reason);
+	let handled: Promise<void> = Promise.resolve();
+	let hasSaidAll = false;
 	signal.addEventListener("abort", onAbort, { once: true });
 	thread.on("message", (message: FromThread) => {
 		if ("error" in message) reject(message.isDamaged ? new BadArchive(message.error) : new Error(message.error));
-		else if ("part" in message || "taken" in message) onMessage(message, post).catch(reject);
-		else resolve(message);
+		else if ("part" in message || "taken" in message) {
+			handled = handled.then(() => onMessage(message, post));
+			handled.catch(reject);
+		} else {
+			hasSaidAll = true;
+			handled.then(() => resolve(message), reject);
+		}
 	});
 	thread.once("error", reject);
-	thread.once("exit", () => reject(new Error("the thread has ended")));
+	thread.once("exit", () => hasSaidAll || reject(new Error("the thread has ended")));
 	onStart(post).catch(reject);
 	try {
 		return await promise;

@@ -37,7 +37,8 @@ const path = nonEmpty.superRefine(
 );
 
 const key = nonEmptyTemplate.superRefine((text, context) => {
-	const error = isTemplate(text) || text.trim() === "" ? null : cacheKeyError(text);
+	const isChecked = text.trim() !== "" && !isTemplate(text);
+	const error = isChecked ? cacheKeyError(text) : null;
 	if (error !== null) context.addIssue({ code: "custom", message: `The key ${error}.` });
 });
 
