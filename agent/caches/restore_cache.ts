@@ -6,8 +6,8 @@ import { removeFolder } from "../files/remove_folder.ts";
 import { BadTransfer, TransferFailed, untilWhole } from "../results/transfer.ts";
 import type { FileCoordinator } from "../transport/client.ts";
 import { untilAnswered } from "../transport/retry.ts";
-import { BadArchive } from "./archive/archive_rule.ts";
 import { unpackInto } from "./archive/archiver.ts";
+import { BadArchive } from "./archive/bad_archive.ts";
 import { placeInto } from "./place_roots.ts";
 import type { WarmCaches } from "./warm_caches.ts";
 

@@ -104,7 +104,7 @@ export class JobCaches {
 			const place = from === "agent" ? "of this machine" : "of the coordinator";
 			const what = found.is_exact ? "restored" : `the nearest is ${found.key}, restored`;
 			await spool.writeLine(
-				`:: cache ${cache.key}: ${what} from the copy ${place} (${formatBytes(found.unpacked_bytes)} in ${found.files} files, ${formatDuration(ms)})`,
+				`:: cache ${cache.key}: ${what} from the copy ${place} (${formatBytes(found.unpacked_bytes)} in ${found.files} ${found.files === 1 ? "file" : "files"}, ${formatDuration(ms)})`,
 			);
 			const use: CacheUse = {
 				...none,

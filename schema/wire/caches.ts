@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { CACHE_PART_BYTES, MAX_CACHE_KEY_BYTES, MAX_CACHE_PARTS, MAX_CACHES, MAX_RESTORE_KEYS } from "./limits.ts";
 
 /** Caches: folders of a workspace that later jobs begin with. */
 
@@ -7,14 +8,6 @@ export const CACHE_WHEN = ["success", "failure", "always"] as const;
 export const CACHE_COMPRESSIONS = ["none", "fast", "best"] as const;
 /** Who reads a cache: the runs of its branch and those that may read it, or every trusted run of the project. */
 export const CACHE_SCOPES = ["branch", "project"] as const;
-
-export const MAX_CACHES = 20;
-export const MAX_CACHE_PATHS = 50;
-export const MAX_RESTORE_KEYS = 10;
-const MAX_CACHE_KEY_BYTES = 512;
-/** A cache is stored in parts of this length; the last one is shorter. */
-export const CACHE_PART_BYTES = 16 * 1024 * 1024;
-export const MAX_CACHE_PARTS = 640;
 
 /** Why a text cannot be the key of a cache; null if it can. */
 export function cacheKeyError(key: string): string | null {

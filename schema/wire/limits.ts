@@ -113,3 +113,12 @@ export const DEFAULT_LIST_LIMIT = 20;
 export const MAX_LIST_LIMIT = 200;
 
 export const PROTOCOL_VERSION = 2;
+
+/** The caches of a job, their paths and restore keys, and the length of a key. */
+export const MAX_CACHES = 20;
+export const MAX_CACHE_PATHS = 50;
+export const MAX_RESTORE_KEYS = 10;
+export const MAX_CACHE_KEY_BYTES = 512;
+/** A cache is stored in parts of this length; the last one is shorter. */
+export const CACHE_PART_BYTES = 16 * MIB;
+export const MAX_CACHE_PARTS = 640;

@@ -1,14 +1,8 @@
 import * as z from "zod";
-import {
-	CACHE_PART_BYTES,
-	type CacheManifest,
-	MAX_CACHE_PARTS,
-	type saveAddresses,
-	type saveCaches,
-	type savedCache,
-} from "../../schema/wire/caches.ts";
+import type { CacheManifest, saveAddresses, saveCaches, savedCache } from "../../schema/wire/caches.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { newId } from "../../schema/wire/ids.ts";
+import { CACHE_PART_BYTES, MAX_CACHE_PARTS } from "../../schema/wire/limits.ts";
 import { storePart } from "../artifacts/service.ts";
 import type { Environment } from "../bindings.ts";
 import { type LeaseTokenClaims, leaseClaims } from "../identity/lease_token.ts";

@@ -1,9 +1,5 @@
 import { pathMatcher } from "../../../schema/pipeline/syntax/patterns.ts";
-
-/** An archive that cannot become part of a workspace. The sentence names the entry. */
-export class BadArchive extends Error {
-	override name = "BadArchive";
-}
+import { BadArchive } from "./bad_archive.ts";
 
 /** The bounds of an archive, as its manifest states them. */
 export interface ArchiveBounds {

@@ -3,12 +3,10 @@ import { constants, cpSync } from "node:fs";
 import { Readable } from "node:stream";
 import { parentPort, workerData } from "node:worker_threads";
 import { createZstdCompress, createZstdDecompress, type ZstdCompress, constants as zlib } from "node:zlib";
-import { CACHE_PART_BYTES } from "../../../schema/wire/caches.ts";
-import { BadArchive } from "./archive_rule.ts";
+import { CACHE_PART_BYTES } from "../../../schema/wire/limits.ts";
+import { BadArchive } from "./bad_archive.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import type { FromThread, Task, ToThread } from "./messages.ts";
-import { pack } from "./pack.ts";
-import { Unpacker } from "./unpack.ts";
 
 /**
  * The thread in which archives are packed and unpacked: it reads and writes thousands of small
@@ -74,6 +72,8 @@ class Parts {
 }
 
 async function runPack({ folder, roots, compression }: Extract<Task, { kind: "pack" }>): Promise<void> {
+	// The reader and writer of archives takes a while to load, and a copy needs neither.
+	const { pack } = await import("./pack.ts");
 	const hash = createHash("sha256");
 	const parts = new Parts();
 	port?.on("message", (message: ToThread) => "taken" in message && parts.taken());
@@ -113,6 +113,7 @@ class Compressor {
 }
 
 async function runUnpack({ folder, bounds }: Extract<Task, { kind: "unpack" }>): Promise<void> {
+	const { Unpacker } = await import("./unpack.ts");
 	const hash = createHash("sha256");
 	const unpacker = new Unpacker(folder, bounds);
 	const source = parts();

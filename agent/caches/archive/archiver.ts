@@ -1,6 +1,7 @@
 import { Worker } from "node:worker_threads";
 import type { CACHE_COMPRESSIONS } from "../../../schema/wire/caches.ts";
-import { type ArchiveBounds, BadArchive } from "./archive_rule.ts";
+import type { ArchiveBounds } from "./archive_rule.ts";
+import { BadArchive } from "./bad_archive.ts";
 import type { FromThread, PackedArchive, PackedPart, Task, ToThread, UnpackedArchive } from "./messages.ts";
 
 /** Packs, unpacks and copies the folders of caches, each in a thread of its own. */

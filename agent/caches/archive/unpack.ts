@@ -1,6 +1,7 @@
 import { closeSync, futimesSync, lutimesSync, mkdirSync, openSync, symlinkSync, utimesSync, writeSync } from "node:fs";
 import { Parser, type ReadEntry } from "tar";
-import { type ArchiveBounds, ArchiveRule, BadArchive } from "./archive_rule.ts";
+import { type ArchiveBounds, ArchiveRule } from "./archive_rule.ts";
+import { BadArchive } from "./bad_archive.ts";
 import { FILE_TIME } from "./pack.ts";
 
 /**

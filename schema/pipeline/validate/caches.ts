@@ -1,13 +1,6 @@
 import * as z from "zod";
-import {
-	CACHE_COMPRESSIONS,
-	CACHE_SCOPES,
-	CACHE_WHEN,
-	cacheKeyError,
-	MAX_CACHE_PATHS,
-	MAX_CACHES,
-	MAX_RESTORE_KEYS,
-} from "../../wire/caches.ts";
+import { CACHE_COMPRESSIONS, CACHE_SCOPES, CACHE_WHEN, cacheKeyError } from "../../wire/caches.ts";
+import { MAX_CACHE_PATHS, MAX_CACHES, MAX_RESTORE_KEYS } from "../../wire/limits.ts";
 import { parsePattern } from "../syntax/pattern_syntax.ts";
 import { pathPatternError } from "../syntax/patterns.ts";
 import { rejectingPattern } from "./pattern_values.ts";

@@ -52,7 +52,7 @@ function CacheTable({ project, caches }: Pick<CachesViewProps, "project" | "cach
 				<tbody>
 					{caches.map((one) => (
 						<tr key={one.id}>
-							<td class="wraps">
+							<td class="wraps key">
 								<code>{one.key}</code>
 							</td>
 							<td>{one.scope}</td>
