@@ -219,7 +219,7 @@ describe("every page of this content", () => {
 			...[failedJob, log.jobs[0], stuck.jobs[0]].map((job) => `/jobs/${job?.id}`),
 			...tabs(`/jobs/${failedJob?.id}`, ["tests", "waits", "details"]),
 			"/projects/web",
-			...tabs("/projects/web", ["branches", "pulls", "pipelines", "schedules", "deliveries", "tests", "secrets", "settings"]),
+			...tabs("/projects/web", ["branches", "pulls", "pipelines", "schedules", "deliveries", "caches", "tests", "secrets", "settings"]),
 			`/pipelines/${pipeline?.id}`,
 		];
 	});

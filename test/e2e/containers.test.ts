@@ -161,6 +161,23 @@ describe("a job in a container", () => {
 		for (const text of ["***\n", "saved saved.txt", "code 2\n", "A is 1\n", "added 1 job: more\n"]) expect(log).toContain(text);
 	});
 
+	test.each(["0", "1000:1000"])("begins with the cache that another container has left, as user %s", async (user) => {
+		const cache = { key: `of ${user}`, paths: ["deps"] };
+		const container = { image: "test/busybox:1", user };
+		const first = await inContainer({
+			container,
+			cache,
+			steps: ["mkdir -p deps/in; echo 1 > deps/in/a; chmod 0500 deps/in; ln -s in/a deps/l"],
+		});
+		expect([first.job.state, first.job.attempts[0]?.caches[0]?.result]).toEqual(["succeeded", "miss"]);
+		const second = await inContainer({ container, cache, steps: ["cat deps/l; echo 2 > deps/in/b"] });
+		expect([second.job.state, second.job.attempts[0]?.caches]).toEqual([
+			"succeeded",
+			[expect.objectContaining({ result: "hit", from: "agent" })],
+		]);
+		expect(docker.leftovers()).toEqual([]);
+	});
+
 	test("runs the steps of `finally` in its container after a cancel", async () => {
 		const run = await submit({
 			container: "test/busybox:1",
