@@ -14,6 +14,8 @@ export const PROGRAMS = [
 		use: "scripts of jobs",
 		files: ["test/browser/big_log.test.ts", ...e2e("api", "artifacts", "credentials", "secrets")],
 	},
+	{ name: "ccache", package: "ccache", use: "build caches", files: e2e("build_caches") },
+	{ name: "gcc", package: "gcc", use: "build caches", files: e2e("build_caches") },
 	{ name: "faketime", package: "faketime", use: "wrong clocks", files: e2e("logs") },
 	{ name: "/usr/sbin/dockerd", package: "docker.io", use: "containers", files: e2e("containers") },
 	{ name: "docker", package: "docker.io", use: "containers", files: e2e("containers") },

@@ -10,6 +10,7 @@ import { partRoutes } from "./artifacts/parts_api.ts";
 import { attemptRoutes } from "./attempts/api.ts";
 import { downloadRoutes } from "./attempts/downloads.ts";
 import { badgeRoutes } from "./badges/api.ts";
+import { buildCacheRoutes } from "./build_caches/api.ts";
 import { cacheAgentRoutes } from "./caches/agent_api.ts";
 import { cacheRoutes } from "./caches/api.ts";
 import { cachesPages } from "./caches/pages/routes.ts";
@@ -88,6 +89,7 @@ export const routes: readonly Route[] = [
 	...downloadRoutes,
 	...partRoutes,
 	...cacheAgentRoutes,
+	...buildCacheRoutes,
 	...eventRoutes,
 	...queueRoutes,
 	...retentionRoutes,

@@ -8,11 +8,12 @@ import type { Cgroups } from "../processes/cgroup.ts";
 import { Starters } from "../processes/starters.ts";
 import type { Job, JobFactory } from "../protocol/job.ts";
 import type { FileCoordinator } from "../transport/client.ts";
-import { AttemptFolders } from "./attempt_folders.ts";
+import { AttemptFolders, makeAttemptFolders } from "./attempt_folders.ts";
 import { CONTAINER_LEFT } from "./containers/docker.ts";
 import type { RegistryCredentials } from "./containers/registries.ts";
 import type { ContainerLimits } from "./containers/run_options.ts";
 import { inheritedEnvironment, inheritedInContainers } from "./environment.ts";
+import { FolderNumbers, noteOwner } from "./folder_names.ts";
 import { writeJobCommand } from "./job_command/job_command.ts";
 import type { JobContext } from "./job_context.ts";
 import { JobRun } from "./job_run.ts";
@@ -29,7 +30,7 @@ export interface JobFoldersParts {
 		registryCredentials: Readonly<Record<string, RegistryCredentials>>;
 	};
 	/** Where the agent keeps its files. */
-	folders: { path: string; mirrorsFolder: string; spareFolder: string; cachesFolder: string; jobFolder(attemptId: string): string };
+	folders: { path: string; mirrorsFolder: string; spareFolder: string; cachesFolder: string; jobFolder(name: string): string };
 	client: FileCoordinator;
 	cgroups: Cgroups | null;
 	/** The labels and capabilities of this machine at this moment. */
@@ -47,6 +48,7 @@ export class JobFolders implements JobFactory {
 	readonly #untrusted: Inherited;
 	readonly #containerLabel: string;
 	readonly #caches: AgentCaches;
+	readonly #numbers: FolderNumbers;
 
 	constructor(parts: JobFoldersParts) {
 		this.#parts = parts;
@@ -57,6 +59,7 @@ export class JobFolders implements JobFactory {
 		this.#untrusted = inheritedWith([], passEnv);
 		this.#containerLabel = agentLabel(parts.folders.path);
 		this.#caches = openCaches(parts.client, parts.folders.cachesFolder, parts.options.cacheLimit);
+		this.#numbers = new FolderNumbers((name) => parts.folders.jobFolder(name));
 		this.#budget = new SpoolBudget(parts.options.spoolLimit);
 		writeJobCommand(`${parts.folders.path}/bin`);
 	}
@@ -93,9 +96,13 @@ export class JobFolders implements JobFactory {
 			if (starter) await this.#starters.giveBack(starter, !isUntrusted(assignment));
 			else cgroup?.remove();
 		};
-		const folder = folders.jobFolder(assignment.attempt_id);
+		const { attempt_id, caches, build_cache } = assignment;
+		const isNumbered = caches.length > 0 || build_cache !== null;
+		const folder = folders.jobFolder(isNumbered ? this.#numbers.take(attempt_id) : attempt_id);
 		try {
-			this.#folders.make(folder, assignment);
+			if (isNumbered) makeAttemptFolders(folder, assignment);
+			else this.#folders.make(folder, assignment);
+			if (isNumbered) noteOwner(folder, attempt_id);
 			return JobRun.prepare({
 				assignment,
 				folder,
@@ -124,8 +131,12 @@ export class JobFolders implements JobFactory {
 	}
 
 	async remove(attemptId: string): Promise<void> {
-		const folder = this.#parts.folders.jobFolder(attemptId);
-		if (!existsSync(`${folder}/${CONTAINER_LEFT}`)) await this.#folders.remove(folder);
+		const folder = this.#parts.folders.jobFolder(this.#numbers.nameOf(attemptId));
+		try {
+			if (!existsSync(`${folder}/${CONTAINER_LEFT}`)) await this.#folders.remove(folder);
+		} finally {
+			this.#numbers.giveBack(attemptId);
+		}
 	}
 }
 

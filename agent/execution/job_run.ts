@@ -17,6 +17,7 @@ import type { Job, JobResult, StopReason } from "../protocol/job.ts";
 import { leavesResults } from "../results/leaves_results.ts";
 import type { Results } from "../results/results.ts";
 import { attemptPaths } from "./attempt_paths.ts";
+import { buildCacheVariables } from "./build_cache_variables.ts";
 import type { HostServices } from "./containers/host_services.ts";
 import { jobEnvironment, withHome } from "./environment.ts";
 import { HostExecutor } from "./host_executor.ts";
@@ -317,6 +318,7 @@ export class JobRun implements Job {
 		const { assignment, containerEnvironment, environment } = context;
 		const inherited = assignment.container ? containerEnvironment : withHome(environment, executor.paths.home);
 		return {
+			...buildCacheVariables(context.client.server, assignment.build_cache, executor.paths.temporary),
 			...jobEnvironment(inherited, assignment, executor.paths, commit),
 			...serviceVariables(assignment.services, this.#places),
 			...assignment.container?.env,
@@ -433,13 +435,13 @@ function cleanupTimedOut(limit: number): Outcome {
 }
 
 /** Everything that the log must not show. */
-function secretsOf({ assignment: { secrets, source, discovery }, registryCredentials }: JobContext): string[] {
+function secretsOf({ assignment: { secrets, source, discovery, build_cache }, registryCredentials }: JobContext): string[] {
 	const passwords = Object.values(registryCredentials).map(({ password }) => password);
 	const given = source && "git" in source && source.credentials !== null ? [source.credentials] : [];
 	const ofProjects = (discovery?.projects ?? []).flatMap(({ credentials }) => credentials ?? []);
 	const all = [...given, ...ofProjects];
 	const parts = all.map((text) => gitCredentials("http://any", text).password);
-	return [...Object.values(secrets), ...passwords, ...all, ...parts];
+	return [...Object.values(secrets), ...passwords, ...all, ...parts, ...(build_cache ? [build_cache.token] : [])];
 }
 
 /** Adds to an outcome that the disk could not store all of the log. */

@@ -1,5 +1,6 @@
 import { readdir } from "node:fs/promises";
 import { removeLabelled, takeBackLabelled } from "../execution/containers/docker.ts";
+import { ownerOf } from "../execution/folder_names.ts";
 import { agentLabel } from "../execution/job_folders.ts";
 import { removeFolder } from "../files/remove_folder.ts";
 import { sweepMirrors } from "../git/mirror.ts";
@@ -18,14 +19,17 @@ export class Leftovers {
 		this.#cgroups = cgroups;
 	}
 
-	/** Ends the processes of earlier jobs. @returns the attempts that left a folder */
+	/** Ends the processes of earlier jobs. @returns the names of the folders that they left */
 	async endProcesses(): Promise<string[]> {
 		for (const cgroup of this.#cgroups?.left() ?? []) {
 			cgroup.kill();
 			cgroup.remove();
 		}
 		const attempts = await readdir(this.#state.jobsFolder);
-		for (const id of attempts) await AttemptProcesses.left(id, this.#state.jobFolder(id)).endAll(0);
+		for (const name of attempts) {
+			const folder = this.#state.jobFolder(name);
+			await AttemptProcesses.left(ownerOf(folder, name), folder).endAll(0);
+		}
 		return attempts;
 	}
 

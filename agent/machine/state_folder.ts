@@ -91,9 +91,9 @@ export class StateFolder implements AgentMemory {
 		return this.#stored.session;
 	}
 
-	/** The folder of an attempt. */
-	jobFolder(attemptId: string): string {
-		return `${this.jobsFolder}/${attemptId}`;
+	/** The folder of an attempt, by its name. */
+	jobFolder(name: string): string {
+		return `${this.jobsFolder}/${name}`;
 	}
 
 	close(): void {

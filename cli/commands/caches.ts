@@ -33,8 +33,9 @@ async function allCaches(connection: Connection, project: string): Promise<Cache
 	return caches;
 }
 
-function usageText({ count, bytes, quota, removed }: CacheUsage): string {
-	const head = `${counted(count, "cache")}, ${formatBytes(bytes)} of ${formatBytes(quota)}`;
+function usageText({ count, tools, bytes, quota, removed }: CacheUsage): string {
+	const ofTools = tools.map((one) => `${counted(one.results, "result")} of ${one.tool} (${formatBytes(one.bytes)})`);
+	const head = `${[counted(count, "cache"), ...ofTools].join(", ")}; ${formatBytes(bytes)} of ${formatBytes(quota)}`;
 	const gone = removed.map(
 		(one) => `  ${one.key} (${one.scope}, ${formatBytes(one.size)}) ${ago(one.removed_at)}: ${REMOVAL_WORDS[one.why]}`,
 	);

@@ -119,6 +119,7 @@ function assignmentOf({ pipeline, secrets }: LocalHost, job: SettledJob): Assign
 		outputs: job.outputs,
 		reports: job.reports,
 		caches: job.caches,
+		build_cache: null,
 		discovery: null,
 		lists_refs: false,
 		source: { upload: "this folder" },

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { BUILD_TOOLS } from "./build_caches.ts";
 import { CACHE_PART_BYTES, MAX_CACHE_KEY_BYTES, MAX_CACHE_PARTS, MAX_CACHES, MAX_RESTORE_KEYS } from "./limits.ts";
 
 /** Caches: folders of a workspace that later jobs begin with. */
@@ -135,6 +136,8 @@ export type RemovedCache = z.infer<typeof removedCache>;
 /** GET /projects/:name/cache-usage */
 export const cacheUsage = z.object({
 	count,
+	/** The results of build tools, which have no key of a pipeline. */
+	tools: z.array(z.object({ tool: z.enum(BUILD_TOOLS), results: count, bytes: count })),
 	/** What they take in the storage, and what they may take. */
 	bytes: count,
 	quota: count,

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { annotations } from "./annotations.ts";
+import { buildCacheAccess } from "./build_caches.ts";
 import { cacheUses } from "./caches.ts";
 import { checkoutOptions, chosenCheckout } from "./checkout.ts";
 import { discoveryResult, discoveryWork } from "./discovery.ts";
@@ -137,6 +138,8 @@ export const assignment = z.object({
 	reports: reportFiles.nullable().default(null),
 	/** The caches of its workspace; the agent fills in keys that use its files. */
 	caches: z.array(work.cache).default([]),
+	/** The right to use the caches of build tools; null without one. */
+	build_cache: buildCacheAccess.nullable().default(null),
 	/** The task of a discovery job, which runs no steps. */
 	discovery: discoveryWork.nullable().default(null),
 	/** Whether the job lists the refs of the source and runs no steps. */

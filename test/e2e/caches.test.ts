@@ -361,7 +361,7 @@ test("windlass caches lists, shows and removes, and the deletion of a project re
 	const listed = await windlass("ls", name);
 	expect([listed.code, listed.output]).toEqual([
 		0,
-		expect.stringMatching(/^key +scope +size +hits +used +id\ngo-1 +submitted runs[\s\S]*npm-1[\s\S]*3 caches, \d+ bytes of 10 GiB\n$/),
+		expect.stringMatching(/^key +scope +size +hits +used +id\ngo-1 +submitted runs[\s\S]*npm-1[\s\S]*3 caches; \d+ bytes of 10 GiB\n$/),
 	]);
 	const [newest] = await cachesOf(name);
 	expect((await windlass("show", name, newest?.id ?? "")).output).toMatch(/^go-1\n\nscope +submitted runs\nsize[\s\S]*in 1 file\n/);

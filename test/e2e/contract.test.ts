@@ -276,6 +276,23 @@ describe("the OpenAPI document", () => {
 		expect(await call("POST /api/v1/attempts/{id}/caches/{cache}/check", { ...id, cache: saved.id }, lease)).toEqual({ is_damaged: true });
 	}
 
+	test("is true for the caches of build tools", async () => {
+		await call("POST /api/v1/runs", {}, { body: { pipeline: { runs_on: "speaker", build_caches: ["turbo"], steps: ["x"] } } });
+		const { attempt_id, lease_token } = await agent.poll();
+		const { build_cache } = await call("POST /api/v1/attempts/{id}/start", { id: attempt_id }, { token: lease_token, body: {} });
+		const job = { token: build_cache.token as string };
+		const of = { tool: "turbo", path: "v8/artifacts/k" };
+		expect(await call("GET /api/v1/build-caches/turbo/v8/artifacts/status", {}, job)).toEqual({ status: "enabled" });
+		await call("POST /api/v1/build-caches/turbo/v8/artifacts/events", {}, { ...job, body: [] });
+		await call("GET /api/v1/build-caches/{tool}/{path}", of, job);
+		await call("PUT /api/v1/build-caches/{tool}/{path}", of, { ...job, body: "result" });
+		expect(await call("GET /api/v1/build-caches/{tool}/{path}", of, job)).toBe("result");
+		await call("GET /api/v1/build-caches/{tool}/{path}", of, { token: null });
+		await call("GET /api/v1/build-caches/{tool}/{path}", { ...of, tool: "make" }, job);
+		await call("DELETE /api/v1/build-caches/{tool}/{path}", of, job);
+		await call("POST /api/v1/attempts/{id}/finish", { id: attempt_id }, { token: lease_token, body: result() });
+	});
+
 	test("is true for a job that fetches the files of another, and for two jobs that wait for an approval", async () => {
 		again = (await call("POST /api/v1/runs", {}, { body: fetching })) as Run;
 		const [giver, taker] = [await agent.poll(), agent.poll];

@@ -74,6 +74,7 @@ describe("defaults", () => {
 						artifacts: { save: [], entries: [], fetch: [] },
 						reports: null,
 						caches: [],
+						build_caches: [],
 						discovery: null,
 						added_by: null,
 						expansion: null,

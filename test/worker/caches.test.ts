@@ -45,7 +45,7 @@ describe("ten thousand keys of a project", () => {
 			await findExact(env.DB, place("many"), "npm", ["branch main"]),
 		]).toEqual([null, null]);
 		expect((await leastRecentlyUsed(env.DB, { team: "default", project: "many" }, 2)).map(({ key }) => key)).toEqual(["npm-0", "seed"]);
-		expect(await cacheTotals(env.DB, "default", "many")).toEqual({ count: 10_001, bytes: 10 });
+		expect(await cacheTotals(env.DB, "default", "many")).toEqual({ count: 10_001, bytes: 10, tools: [] });
 	});
 });
 
@@ -62,7 +62,7 @@ describe("a content", () => {
 		const all = await leastRecentlyUsed(env.DB, { team: "default", project: "shared" }, 10);
 		expect((await removeEntries(env.DB, all.slice(0, 1), "quota", 5)).map(({ id }) => id)).toEqual([]);
 		expect((await removeEntries(env.DB, all.slice(1), "quota", 5)).map(({ id }) => id).sort()).toEqual([first.id, fork.id].sort());
-		expect(await cacheTotals(env.DB, "default", "unshared")).toEqual({ count: 1, bytes: 10 });
+		expect(await cacheTotals(env.DB, "default", "unshared")).toEqual({ count: 1, bytes: 10, tools: [] });
 	});
 
 	test("of two saves of one key at once is the first one's, and a repeated save is the same", async () => {

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { OWN_SEGMENTS } from "../../schema/wire/public_url.ts";
 import type { Session } from "../../schema/wire/sessions.ts";
 import { sha256 } from "../../worker/identity/digest.ts";
+import { signJobToken } from "../../worker/identity/job_token.ts";
 import { signLease } from "../../worker/identity/lease_token.ts";
 import type { PrincipalKind } from "../../worker/identity/principal.ts";
 import { openSession } from "../../worker/identity/session.ts";
@@ -19,7 +20,9 @@ async function credentials(): Promise<Record<PrincipalKind, Record<string, strin
 	)
 		.bind(await sha256(ADMIN))
 		.run();
-	const lease = await signLease(env, { attemptId: "att_1", leaseId: "l", jobId: "job_1", agentId: AGENT, team: "default", shard: 0 });
+	const claims = { attemptId: "att_1", leaseId: "l", jobId: "job_1", agentId: AGENT, team: "default", shard: 0 };
+	const lease = await signLease(env, claims);
+	const job = await signJobToken(env, { ...claims, project: "web", own: "branch main", readable: ["branch main"], isTrusted: true });
 	const bearer = (token: string) => ({ Authorization: `Bearer ${token}` });
 	return {
 		anyone: {},
@@ -27,14 +30,15 @@ async function credentials(): Promise<Record<PrincipalKind, Record<string, strin
 		registration: bearer("wlr.default.secret"),
 		agent: bearer(`wla.default.${AGENT}.secret`),
 		lease: bearer(lease),
+		job: bearer(job),
 		host: bearer(`wlh.${env.HOST_SECRET}`),
 	};
 }
 
-function ask(path: string, method: string, headers: Record<string, string>, body?: string): Promise<Response> {
-	return exports.default.fetch(
-		new Request(new URL(path, "http://windlass.test"), { method, headers, redirect: "manual", ...(body === undefined ? {} : { body }) }),
-	);
+/** @param clientIp wrong credentials count against it */
+function ask(path: string, method: string, headers: Record<string, string>, body?: string, clientIp = "192.0.2.1"): Promise<Response> {
+	const init = { method, headers, redirect: "manual", cf: { clientIp }, ...(body === undefined ? {} : { body }) } as RequestInit;
+	return exports.default.fetch(new Request(new URL(path, "http://windlass.test"), init));
 }
 
 /** An address that the route answers at. */
@@ -53,7 +57,7 @@ describe.each(routes.map((route) => [`${route.method} ${route.path}`, route] as 
 		for (const [kind, headers] of Object.entries(await credentials()) as [PrincipalKind, Record<string, string>][]) {
 			const isAllowed = route.allow.includes(kind) || route.allow.join() === "anyone";
 			if (isAllowed && ENDLESS.has(name)) continue;
-			const response = await ask(example(route.path), route.method, headers, route.method === "GET" ? undefined : "");
+			const response = await ask(example(route.path), route.method, headers, route.method === "GET" ? undefined : "", "198.51.100.1");
 			const body = await response.text();
 			const isRefused = body.includes(kind === "anyone" ? '"message":"This request needs a token."' : '"message":"A token of kind');
 			// Whom a route lets in may still be refused for what it asks; but not for what it is.

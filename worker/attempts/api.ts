@@ -4,6 +4,7 @@ import { MAX_FINISH_BYTES, MAX_LOG_CHUNK_BYTES, SINGLE_PART_BYTES } from "../../
 import * as protocol from "../../schema/wire/protocol.ts";
 import { checkUploads, startUploads } from "../artifacts/service.ts";
 import type { Environment } from "../bindings.ts";
+import { buildCacheAccess } from "../build_caches/service.ts";
 import { type DiscoveryOfRun, discoveredRuns, discoveryNotices } from "../discovery/service.ts";
 import { json } from "../http/answers.ts";
 import { readBytes, readText, validated } from "../http/bodies.ts";
@@ -34,7 +35,8 @@ async function start(context: Caller): Promise<Response> {
 	const project = await projectOfSource(context.environment, lease.team, started.run);
 	const credentials = isHttp(project?.repository ?? "") ? (project?.credentials ?? null) : null;
 	const values = await secretsFor(context.environment, lease, started, credentials);
-	const assignment = assignmentOf(started, values, { project, credentials }, context.baseUrl);
+	const build_cache = await buildCacheAccess(context.environment, lease, started.definition.build_caches);
+	const assignment = { ...assignmentOf(started, values, { project, credentials }, context.baseUrl), build_cache };
 	const { discovery } = assignment;
 	if (discovery === null) return json(assignment);
 	const projects = await includableBy(context.environment, lease.team, started.run);

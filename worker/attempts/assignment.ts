@@ -155,6 +155,7 @@ export function assignmentOf(
 		outputs: definition.outputs,
 		reports: definition.reports,
 		caches: definition.caches,
+		build_cache: null,
 		discovery: definition.discovery?.work ?? null,
 		lists_refs: definition.lists_refs,
 		source: sourceOf(

@@ -2,9 +2,10 @@ import { parseBytes } from "../../schema/wire/bytes.ts";
 import type { Environment } from "../bindings.ts";
 import { log } from "../platform/logger.ts";
 import { readCacheLimits } from "../platform/settings.ts";
+import { timedCache } from "../platform/timed_cache.ts";
 import { findTrustedProject } from "../record/projects.ts";
 import { removeCaches } from "./objects.ts";
-import { bytesOfAll, cacheTotals, deleteRemovalsBefore, leastRecentlyUsed, type RemovableCache, unusedSince } from "./store.ts";
+import { bytesOfAll, bytesOfProject, deleteRemovalsBefore, leastRecentlyUsed, type RemovableCache, unusedSince } from "./store.ts";
 
 /** Removes caches that take too much room, the least recently used ones first, and unused ones. */
 
@@ -20,8 +21,20 @@ export async function makeRoom(environment: Environment, of: { team: string; pro
 	const { DB } = environment;
 	const { totalBytes } = readCacheLimits(environment);
 	const quota = await quotaOf(environment, of.team, of.project);
-	await evict(environment, "quota", kept, of, async () => (await cacheTotals(DB, of.team, of.project)).bytes - quota);
+	await evict(environment, "quota", kept, of, async () => (await bytesOfProject(DB, of.team, of.project)) - quota);
 	await evict(environment, "installation_quota", kept, null, async () => (await bytesOfAll(DB)) - totalBytes);
+}
+
+/** How often the room of a project is looked at while a build stores thousands of results. */
+const ROOM_MS = 20_000;
+const lookedAt = timedCache<true>(1_000, ROOM_MS);
+
+/** The same, at most every twenty seconds for each project. */
+export async function makeRoomSometimes(environment: Environment, of: { team: string; project: string }, kept: string): Promise<void> {
+	const key = `${of.team} ${of.project}`;
+	if (lookedAt.has(key)) return;
+	lookedAt.set(key, true);
+	await makeRoom(environment, of, kept);
 }
 
 /** How many bytes the caches of a project may take. */

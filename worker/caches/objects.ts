@@ -1,7 +1,7 @@
 import type { RemovedCache } from "../../schema/wire/caches.ts";
 import type { Environment } from "../bindings.ts";
 import { deleteObjects } from "../platform/delete_objects.ts";
-import { type RemovableCache, removeEntries } from "./store.ts";
+import { type RemovableCache, type RemovedObject, removeEntries } from "./store.ts";
 
 /** The contents of caches in R2: one object for each part. */
 
@@ -25,8 +25,17 @@ export async function removeCaches(
 	why: RemovedCache["why"] | null,
 ): Promise<void> {
 	const contents = await removeEntries(environment.DB, removed, why, Date.now());
+	await deleteParts(environment, contents);
+}
+
+/** Removes the content that another one has replaced. */
+export async function removeReplaced(environment: Environment, replaced: RemovedObject | null): Promise<void> {
+	if (replaced) await deleteParts(environment, [replaced]);
+}
+
+async function deleteParts({ BUCKET }: Environment, contents: readonly RemovedObject[]): Promise<void> {
 	await deleteObjects(
-		environment.BUCKET,
+		BUCKET,
 		contents.flatMap(({ id, team, parts }) => parts.map((_, index) => partKey(team, id, index + 1))),
 	);
 }

@@ -1,6 +1,7 @@
-export { removeUnused } from "./evict_caches.ts";
-export { CACHE_PREFIX, objectIdIn } from "./objects.ts";
-export { knownObjects } from "./store.ts";
+export { cachingAttempt } from "./caching_run.ts";
+export { makeRoomSometimes, removeUnused } from "./evict_caches.ts";
+export { CACHE_PREFIX, objectIdIn, partKey, removeReplaced } from "./objects.ts";
+export { findExact, knownObjects, recordUse, replaceCache, type StoredCache } from "./store.ts";
 
 import type { Cache, CacheUsage } from "../../schema/wire/caches.ts";
 import type { Environment } from "../bindings.ts";

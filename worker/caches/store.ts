@@ -1,6 +1,7 @@
 import { and, desc, eq, inArray, lt, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { type CacheEntryRow, cacheEntries, cacheObjects, cacheRemovals } from "../../schema/database/tables.ts";
+import { BUILD_TOOLS, type BuildTool } from "../../schema/wire/build_caches.ts";
 import type { CachePart, RemovedCache } from "../../schema/wire/caches.ts";
 
 /**
@@ -17,6 +18,9 @@ export type StoredCache = Omit<CacheEntryRow, "object_id"> & {
 	files: number;
 	parts: readonly CachePart[];
 };
+
+/** The variants of results of build tools, which no list shows one by one. */
+const OF_TOOLS = BUILD_TOOLS.map((tool) => `'${tool}'`).join(", ");
 
 /** What a lookup is limited to. */
 export interface CachePlace {
@@ -145,6 +149,57 @@ export async function addCache(db: D1Database, added: NewCache, now: number): Pr
 	return { entryId: entry?.results[0]?.id ?? id, objectId: object?.results[0]?.id ?? id };
 }
 
+/**
+ * Adds a cache in the place of the one with its key.
+ * @returns the object that nothing leads to any more
+ */
+export async function replaceCache(db: D1Database, added: NewCache, now: number): Promise<RemovedObject | null> {
+	const { id, team, project, variant, scope, key, isTrusted, content } = added;
+	const place = [team, project, variant, scope, key];
+	const [before] = await db.batch<{ id: string }>([
+		db
+			.prepare("SELECT object_id AS id FROM cache_entries WHERE team = ? AND project = ? AND variant = ? AND scope = ? AND key = ?")
+			.bind(...place),
+		db
+			.prepare(
+				`INSERT INTO cache_objects (id, team, project, is_trusted, content, size, unpacked_bytes, files, parts, created_at)
+				VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+			)
+			.bind(id, team, project, isTrusted ? 1 : 0, content, added.size, added.unpacked_bytes, added.files, JSON.stringify(added.parts), now),
+		db
+			.prepare(
+				`INSERT INTO cache_entries (id, team, project, variant, scope, key, object_id, job_id, hits, created_at, used_at)
+				VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?1, ?7, 0, ?8, ?8) ON CONFLICT (team, project, variant, scope, key)
+				DO UPDATE SET object_id = excluded.object_id, job_id = excluded.job_id, created_at = excluded.created_at, used_at = excluded.used_at`,
+			)
+			.bind(id, ...place, added.job_id, now),
+	]);
+	const former = before?.results[0]?.id ?? null;
+	if (former === null) return null;
+	return (await deleteUnnamed(db, [former]))[0] ?? null;
+}
+
+/** A content that nothing leads to any more: its parts may go. */
+export interface RemovedObject {
+	id: string;
+	team: string;
+	parts: readonly CachePart[];
+}
+
+async function deleteUnnamed(db: D1Database, ids: readonly string[]): Promise<RemovedObject[]> {
+	const { results } = await db.prepare(DELETE_UNNAMED).bind(JSON.stringify(ids)).all<RawObject>();
+	return results.map(withoutText);
+}
+
+const DELETE_UNNAMED = `DELETE FROM cache_objects WHERE id IN (SELECT value FROM json_each(?))
+	AND NOT EXISTS (SELECT 1 FROM cache_entries AS e WHERE e.object_id = cache_objects.id) RETURNING id, parts, team`;
+
+type RawObject = Omit<RemovedObject, "parts"> & { parts: string };
+
+function withoutText({ parts, ...object }: RawObject): RemovedObject {
+	return { ...object, parts: JSON.parse(parts) as CachePart[] };
+}
+
 /** The caches of a project, newest first. @param before the id of the last one of the page before */
 export async function listCaches(
 	db: D1Database,
@@ -156,7 +211,7 @@ export async function listCaches(
 	const { results } = await db
 		.prepare(
 			`SELECT ${STORED} FROM cache_entries AS e JOIN cache_objects AS o ON o.id = e.object_id
-			WHERE e.team = ?1 AND e.project = ?2 AND (?3 IS NULL OR e.id < ?3) ORDER BY e.id DESC LIMIT ?4`,
+			WHERE e.team = ?1 AND e.project = ?2 AND (?3 IS NULL OR e.id < ?3) AND e.variant NOT IN (${OF_TOOLS}) ORDER BY e.id DESC LIMIT ?4`,
 		)
 		.bind(team, project, before, limit)
 		.all<Raw>();
@@ -180,16 +235,34 @@ export async function findObject(db: D1Database, id: string): Promise<{ parts: r
 	return rows[0] ?? null;
 }
 
-/** How many caches a project has, and how many bytes they take. */
-export async function cacheTotals(db: D1Database, team: string, project: string): Promise<{ count: number; bytes: number }> {
-	const row = await db
-		.prepare(
-			`SELECT (SELECT count(*) FROM cache_entries WHERE team = ?1 AND project = ?2) AS count,
-			(SELECT coalesce(sum(size), 0) FROM cache_objects WHERE team = ?1 AND project = ?2) AS bytes`,
-		)
-		.bind(team, project)
-		.first<{ count: number; bytes: number }>();
-	return row ?? { count: 0, bytes: 0 };
+/** How many caches a project has, how many results of each build tool, and how many bytes they take together. */
+export async function cacheTotals(
+	db: D1Database,
+	team: string,
+	project: string,
+): Promise<{ count: number; bytes: number; tools: { tool: BuildTool; results: number; bytes: number }[] }> {
+	const [ofTools, rest] = await db.batch<{ tool: BuildTool; results: number; bytes: number }>([
+		db
+			.prepare(
+				`SELECT e.variant AS tool, count(*) AS results, sum(o.size) AS bytes FROM cache_entries AS e JOIN cache_objects AS o ON o.id = e.object_id
+				WHERE e.team = ? AND e.project = ? AND e.variant IN (${OF_TOOLS}) GROUP BY e.variant ORDER BY e.variant`,
+			)
+			.bind(team, project),
+		db
+			.prepare(
+				`SELECT (SELECT count(*) FROM cache_entries WHERE team = ?1 AND project = ?2 AND variant NOT IN (${OF_TOOLS})) AS results,
+				(SELECT coalesce(sum(size), 0) FROM cache_objects WHERE team = ?1 AND project = ?2) AS bytes`,
+			)
+			.bind(team, project),
+	]);
+	const { results: count = 0, bytes = 0 } = rest?.results[0] ?? {};
+	return { count, bytes, tools: ofTools?.results ?? [] };
+}
+
+/** How many bytes the caches of a project take. */
+export async function bytesOfProject(db: D1Database, team: string, project: string): Promise<number> {
+	const statement = db.prepare("SELECT coalesce(sum(size), 0) AS bytes FROM cache_objects WHERE team = ? AND project = ?");
+	return (await statement.bind(team, project).first<number>("bytes")) ?? 0;
 }
 
 /** How many bytes all caches of the installation take. */
@@ -234,12 +307,12 @@ export async function removeEntries(
 	removed: readonly RemovableCache[],
 	why: RemovedCache["why"] | null,
 	now: number,
-): Promise<{ id: string; parts: readonly CachePart[]; team: string }[]> {
+): Promise<RemovedObject[]> {
 	if (removed.length === 0) return [];
 	const ids = JSON.stringify(removed.map(({ id }) => id));
 	const objects = JSON.stringify([...new Set(removed.map(({ object_id }) => object_id))]);
 	const notes = JSON.stringify(removed);
-	const [, , deleted] = await db.batch<{ id: string; parts: string; team: string }>([
+	const [, , deleted] = await db.batch<RawObject>([
 		db
 			.prepare(
 				`INSERT INTO cache_removals (id, team, project, key, scope, size, why, removed_at)
@@ -248,14 +321,9 @@ export async function removeEntries(
 			)
 			.bind(why, now, notes),
 		db.prepare("DELETE FROM cache_entries WHERE id IN (SELECT value FROM json_each(?))").bind(ids),
-		db
-			.prepare(
-				`DELETE FROM cache_objects WHERE id IN (SELECT value FROM json_each(?))
-				AND NOT EXISTS (SELECT 1 FROM cache_entries AS e WHERE e.object_id = cache_objects.id) RETURNING id, parts, team`,
-			)
-			.bind(objects),
+		db.prepare(DELETE_UNNAMED).bind(objects),
 	]);
-	return (deleted?.results ?? []).map(({ id, parts, team }) => ({ id, team, parts: JSON.parse(parts) as CachePart[] }));
+	return (deleted?.results ?? []).map(withoutText);
 }
 
 /** What was removed of a project, newest first. */

@@ -55,7 +55,7 @@ export interface Description {
 }
 
 interface Declaration<Kind extends PrincipalKind, Query extends Parameters, Body extends z.ZodType> {
-	method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+	method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE" | "PROPFIND" | "MKCOL";
 	path: string;
 	/** With `anyone` alone, every caller is anonymous and credentials are ignored. */
 	allow: readonly Kind[];

@@ -3,6 +3,7 @@ import { isId } from "../../schema/wire/ids.ts";
 import type { Environment } from "../bindings.ts";
 import type { Client } from "./client_address.ts";
 import { isSameSecret, sha256 } from "./digest.ts";
+import { JOB_TOKEN_PREFIX, type JobTokenClaims, verifyJobToken } from "./job_token.ts";
 import { LEASE_TOKEN_PREFIX, type LeaseTokenClaims, verifyLease } from "./lease_token.ts";
 import { sessionOf, showsSession } from "./session.ts";
 import { type Claim, findShownToken } from "./wrong_credentials.ts";
@@ -14,6 +15,7 @@ export type Principal =
 	| { kind: "registration"; team: string; tokenHash: string }
 	| { kind: "agent"; team: string; agentId: string; secretHash: string }
 	| { kind: "lease"; team: string; claims: LeaseTokenClaims }
+	| { kind: "job"; team: string; claims: JobTokenClaims }
 	| { kind: "host"; team: string };
 export type PrincipalKind = Principal["kind"];
 
@@ -23,6 +25,7 @@ export const AGENT_TOKEN_PREFIX = "wla.";
 const HOST_TOKEN_PREFIX = "wlh.";
 const KINDS_BY_PREFIX = {
 	[LEASE_TOKEN_PREFIX]: "lease",
+	[JOB_TOKEN_PREFIX]: "job",
 	[AGENT_TOKEN_PREFIX]: "agent token",
 	[REGISTRATION_TOKEN_PREFIX]: "registration token",
 	[HOST_TOKEN_PREFIX]: "host",
@@ -62,10 +65,24 @@ function bearerToken(request: Request): string | null {
 	if (header === null) return null;
 	const [, token] = /^Bearer +(\S+)$/i.exec(header) ?? [];
 	if (token) return token;
+	// Build tools send the token of their job as a password: they know no other form.
+	const password = basicPassword(header);
+	if (password?.startsWith(JOB_TOKEN_PREFIX)) return password;
 	throw new ApiError("authentication_required", "The Authorization header is not of the form: Bearer <token>.", {
 		suggestions: ["Set the header to Bearer and the token. The windlass commands read the token from WINDLASS_API_TOKEN."],
 		headers: { "WWW-Authenticate": "Bearer" },
 	});
+}
+
+/** The password of a header of the form Basic (RFC 7617); null for another form. */
+function basicPassword(header: string): string | null {
+	const [, encoded] = /^Basic +([A-Za-z0-9+/=]+)$/i.exec(header) ?? [];
+	if (encoded === undefined) return null;
+	try {
+		return atob(encoded).replace(/^[^:]*:/, "");
+	} catch {
+		return null;
+	}
 }
 
 async function identifySession(environment: Environment, request: Request, isSecure: boolean): Promise<Principal> {
@@ -79,6 +96,10 @@ async function identifyToken(environment: Environment, client: Client, token: st
 	if (token.startsWith(LEASE_TOKEN_PREFIX)) {
 		const claims = await verifyLease(environment, token);
 		return claims && { kind: "lease", team: claims.team, claims };
+	}
+	if (token.startsWith(JOB_TOKEN_PREFIX)) {
+		const claims = await verifyJobToken(environment, token);
+		return claims && { kind: "job", team: claims.team, claims };
 	}
 	if (token.startsWith(AGENT_TOKEN_PREFIX)) {
 		const [, team = "", agentId = "", secret = ""] = token.split(".");

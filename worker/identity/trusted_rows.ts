@@ -1,4 +1,4 @@
-import { LRUCache } from "lru-cache";
+import { timedCache } from "../platform/timed_cache.ts";
 
 /**
  * How long a found row is trusted without another query. A revocation in another isolate takes as
@@ -9,7 +9,7 @@ const MAX_TRUSTED = 1_000;
 
 /** Recently found rows, by their lookup key. */
 export class TrustedRows<Row extends object> {
-	readonly #rows = new LRUCache<string, Row>({ max: MAX_TRUSTED, ttl: TRUST_MS });
+	readonly #rows = timedCache<Row>(MAX_TRUSTED, TRUST_MS);
 	#evictions = 0;
 
 	/** The row of this key, at most two seconds old; null without one. */

@@ -1,4 +1,3 @@
-import { LRUCache } from "lru-cache";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { SSE_HEADERS, streamed } from "../http/answers.ts";
 import { type AnonymousContext, pageRoute, type RequestContext, type Route } from "../http/route.ts";
@@ -7,6 +6,7 @@ import { isStillValid } from "../identity/still_valid.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { FeedBudget } from "../platform/feed_budget.ts";
 import { sleep } from "../platform/sleep.ts";
+import { timedCache } from "../platform/timed_cache.ts";
 import { type Followed, type Rendering, renderingOf } from "./layout.tsx";
 import { partText } from "./parts.ts";
 import { signatureOf } from "./signature.ts";
@@ -141,7 +141,7 @@ const budget = new FeedBudget(() => Date.now());
  * Pages that several people have open are rendered once for each change. Only finished renderings are
  * shared: what one request waits for, another one must not wait for.
  */
-const shared = new LRUCache<string, Shown>({ max: 100, ttl: 60_000 });
+const shared = timedCache<Shown>(100, 60_000);
 
 /** The page as it was at that time or later. Without a rendering for an answer that is no page. */
 async function rendered(context: Reader, handle: Handler, since: number): Promise<Shown> {

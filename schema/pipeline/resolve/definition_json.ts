@@ -23,6 +23,7 @@ const JOB = {
 	finally: null,
 	reports: null,
 	caches: [],
+	build_caches: [],
 	discovery: null,
 	added_by: null,
 	expansion: null,

@@ -191,6 +191,7 @@ export class JobResolver {
 			artifacts: { ...savedBy(job), fetch },
 			reports: reportsOf(job),
 			caches: yield* this.#caches(job, scope, path),
+			build_caches: job.build_caches ?? defaults?.build_caches ?? [],
 			discovery: null,
 			added_by: null,
 			expansion: null,
@@ -261,7 +262,7 @@ function needsOf(job: JobText): ResolvedJob["needs"] {
 const EMPTY_JOB: Omit<ResolvedJob, "key" | "name" | "needs" | "condition" | "artifacts" | "expansion"> = {
 	...{ matrix: null, runs_on: { labels: [] }, container: null, services: [], env: {}, secrets: {} },
 	...{ timeout_ms: DEFAULT_JOB_TIMEOUT_MS, idle_timeout_ms: null, retry: null, allow_failure: false, fail_fast: false, max_parallel: null },
-	...{ concurrency: null, approval: null, outputs: [], steps: [], finally: null, reports: null, caches: [] },
+	...{ concurrency: null, approval: null, outputs: [], steps: [], finally: null, reports: null, caches: [], build_caches: [] },
 	...{ discovery: null, added_by: null, lists_refs: false },
 };
 

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { BUILD_TOOLS } from "../../wire/build_caches.ts";
 import { checkoutChoice } from "../../wire/checkout.ts";
 import { discoveryWork } from "../../wire/discovery.ts";
 import { resolvedRequirements } from "../../wire/requirements.ts";
@@ -108,6 +109,7 @@ const resolvedJob = z.object({
 	}),
 	reports: reportFiles.nullable().default(null),
 	caches: z.array(work.cache).default([]),
+	build_caches: z.array(z.enum(BUILD_TOOLS)).default([]),
 	discovery: discovery.nullable().default(null),
 	/**
 	 * For a job whose matrix comes from outputs: JSON of what its matrix jobs are made of (jobs.ts). The

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { BUILD_TOOLS } from "../../wire/build_caches.ts";
 import { label } from "../../wire/labels.ts";
 import { MAX_RETRY_ATTEMPTS } from "../../wire/limits.ts";
 import { OUTPUT_NAME, OUTPUT_NAME_ERROR } from "../../wire/output_names.ts";
@@ -130,6 +131,11 @@ const secrets = z
 	.record(variableName, nonEmpty.pipe(z.string().regex(SECRET_NAME, SECRET_NAME_ERROR)))
 	.refine((value) => Object.keys(value).length <= MAX_SECRETS_PER_JOB, `A job has at most ${MAX_SECRETS_PER_JOB} secrets.`);
 
+const buildCaches = oneOrMore(z.enum(BUILD_TOOLS), BUILD_TOOLS.length).refine(
+	(tools) => new Set(tools).size === tools.length,
+	"A tool is listed twice.",
+);
+
 /** The keys of a job that `defaults` can give to every job. */
 const defaultKeys = {
 	runs_on: runsOn.optional().describe("The requirements for the agent: labels, or a map. Default: any agent."),
@@ -141,6 +147,9 @@ const defaultKeys = {
 	cache: caches
 		.optional()
 		.describe("Folders of the workspace that are there before the steps, as an earlier job has left them, and are saved after them."),
+	build_caches: buildCaches
+		.optional()
+		.describe("Build tools that keep their results at the coordinator; their steps get the variables that the tools read."),
 	retry: retry
 		.optional()
 		.describe(

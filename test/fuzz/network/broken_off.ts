@@ -40,6 +40,13 @@ export const UPLOADS: readonly Upload[] = [
 	{ method: "PUT", target: "{part}", token: "none", headers: [`X-Content-SHA256: ${SHA256}`], body: "abc" },
 	{ method: "PUT", target: "{big_part}", token: "none", headers: [`X-Content-SHA256: ${SHA256}`], body: "abcde" },
 	{ method: "PUT", target: "{cache_part}", token: "none", headers: [`X-Content-SHA256: ${SHA256}`], body: "abc" },
+	{ method: "PUT", target: "/api/v1/build-caches/gradle/{run}", token: "lease", headers: [], body: "abc" },
+	{ method: "POST", target: "/api/v1/build-caches/turbo/v8/artifacts/events", token: "lease", headers: [], body: "[]" },
+	...["PROPFIND", "MKCOL"].flatMap((method) =>
+		["/api/v1/build-caches/sccache", "/api/v1/build-caches/sccache/{run}"].map((target) => ({
+			...{ method, target, token: "lease" as const, headers: [], body: "<x/>" },
+		})),
+	),
 	{
 		method: "PATCH",
 		target: "/api/v1/attempts/{attempt}/log",

@@ -12,7 +12,7 @@ interface CachesViewProps {
 
 /** The caches of a project: what they take, and what was removed without anybody asking for it. */
 export function CachesView({ project, caches, usage }: CachesViewProps) {
-	if (usage.count === 0 && usage.removed.length === 0) {
+	if (usage.count === 0 && usage.tools.length === 0 && usage.removed.length === 0) {
 		return (
 			<p class="empty">
 				No caches. Add one to a job: <code>{"cache: { key: \"npm-${{ hash('package-lock.json') }}\", paths: node_modules }"}</code>
@@ -23,13 +23,18 @@ export function CachesView({ project, caches, usage }: CachesViewProps) {
 		<>
 			<p>
 				<meter class="room" min={0} max={usage.quota} value={usage.bytes} aria-label="Room that the caches take" />{" "}
-				{`${counted(usage.count, "cache")}, ${formatBytes(usage.bytes)} of ${formatBytes(usage.quota)}`}
+				{`${wordsOf(usage)}; ${formatBytes(usage.bytes)} of ${formatBytes(usage.quota)}`}
 			</p>
 			{caches.length > 0 && <CacheTable project={project} caches={caches} />}
 			{caches.length < usage.count && <p class="soft">{`The newest ${caches.length}. All of them: windlass caches ls ${project}`}</p>}
 			{usage.removed.length > 0 && <Removed removed={usage.removed} />}
 		</>
 	);
+}
+
+function wordsOf({ count, tools }: CacheUsage): string {
+	const ofTools = tools.map((one) => `${counted(one.results, "result")} of ${one.tool} (${formatBytes(one.bytes)})`);
+	return [counted(count, "cache"), ...ofTools].join(", ");
 }
 
 function CacheTable({ project, caches }: Pick<CachesViewProps, "project" | "caches">) {

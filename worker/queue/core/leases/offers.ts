@@ -235,8 +235,9 @@ function offerJob(core: Core, agent: AgentRow, jobId: string): void {
  */
 function needsStart(core: Core, job: JobRow): boolean {
 	const run = findRun(core, job.run_id) as RunRow;
-	const hasSecrets = run.is_trusted === 1 && Object.keys(definitionOf(core, job).secrets).length > 0;
-	return hasSecrets || (run.source_git !== null && run.project !== ADHOC_PROJECT);
+	const { secrets, build_caches } = definitionOf(core, job);
+	const hasSecrets = run.is_trusted === 1 && Object.keys(secrets).length > 0;
+	return hasSecrets || build_caches.length > 0 || (run.source_git !== null && run.project !== ADHOC_PROJECT);
 }
 
 /**

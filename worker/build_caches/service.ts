@@ -1,0 +1,1 @@
+export { buildCacheAccess } from "./access.ts";
