@@ -83,8 +83,11 @@ describe("a project with a GitHub App", () => {
 			code: "secret_unavailable",
 			text: expect.stringMatching(/^The forge gives no token for the job: 127\.0\.0\.1:\d+ answers 404: .*Not Found/),
 		});
-		await setKey("-----BEGIN PRIVATE KEY-----\nnothing\n-----END PRIVATE KEY-----");
-		expect((await reasonOf((await submit(pipeline)).id))?.text).toContain("holds no private key of RSA in PEM");
+		const cut = github.privateKeys.pkcs1.replace(/.\n(-----END)/, "\n$1");
+		for (const wrong of ["-----BEGIN PRIVATE KEY-----\nnothing\n-----END PRIVATE KEY-----", cut]) {
+			await setKey(wrong);
+			expect((await reasonOf((await submit(pipeline)).id))?.text).toContain("holds no private key of RSA in PEM");
+		}
 		await setKey(github.privateKeys.pkcs1);
 		github.refusal = 502;
 		const { id, jobs } = await submit(pipeline);
@@ -93,6 +96,12 @@ describe("a project with a GitHub App", () => {
 		await coordinator.post(`/api/v1/runs/${id}/cancel`, {});
 		expect((await wait(id)).state).toBe("cancelled");
 	}, 120_000);
+
+	test("gives no job the private key of the App", async () => {
+		const { submit, wait } = await start();
+		const ended = await wait((await submit({ secrets: { KEY: "app_key" }, steps: ["true"] })).id);
+		expect(ended.jobs[0]).toMatchObject({ state: "errored", reason: { text: expect.stringContaining("app_key") } });
+	});
 
 	test("is refused without its forge or its key", async () => {
 		const { coordinator } = await start();

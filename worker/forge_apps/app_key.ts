@@ -17,9 +17,9 @@ const OCTET_STRING = 0x04;
  * @returns null if the text is no private key of RSA
  */
 export async function appToken(app: string, privateKey: string): Promise<string | null> {
-	const key = pkcs8(privateKey);
-	if (key === null) return null;
 	try {
+		const key = pkcs8(privateKey);
+		if (key === null) return null;
 		return (await createAppToken({ id: app, privateKey: key })).token;
 	} catch {
 		return null;

@@ -32,10 +32,20 @@ export async function missingJobSecrets(db: D1Database, team: string, project: s
 	});
 }
 
-/** The names that the secrets are stored under; without `forge` where the project has no such token. */
+/**
+ * The names that the secrets are stored under; without `forge` where the project has no such token,
+ * and without the private key of its App, which is worth more than any job needs.
+ */
 async function storedNames(db: D1Database, team: string, project: string, names: readonly string[]): Promise<Map<string, string>> {
-	const token = names.includes(FORGE_TOKEN) ? ((await findProject(db, team, project))?.forge_token ?? null) : null;
-	return new Map(names.flatMap((name) => (name !== FORGE_TOKEN ? [[name, name]] : token === null ? [] : [[name, token]])));
+	if (names.length === 0) return new Map();
+	const { forge_token: token = null, forge_app: app = null } = (await findProject(db, team, project)) ?? {};
+	return new Map(
+		names.flatMap((name): [string, string][] => {
+			const stored = name === FORGE_TOKEN ? token : name;
+			const isKey = app !== null && name === token;
+			return stored === null || isKey ? [] : [[name, stored]];
+		}),
+	);
 }
 
 /** What to do about a missing secret. */
