@@ -19,7 +19,7 @@ export interface Call {
 
 export interface StreamCall {
 	path: string;
-	token: string;
+	token: string | null;
 	timeoutMs: number;
 	signal: AbortSignal;
 }
@@ -85,12 +85,12 @@ export class Client {
 		} catch (error) {
 			if (signal?.aborted) throw signal.reason;
 			if (isLocalError(error)) throw error;
-			throw new Unreachable(`${method} ${path}: ${describe(error)}`);
+			throw new Unreachable(`${shown(method, path)}: ${describe(error)}`);
 		} finally {
 			limit.end();
 		}
 		if (answer.status < 300) return answer;
-		throw rejectionOf(answer, `${method} ${path}`);
+		throw rejectionOf(answer, shown(method, path));
 	}
 
 	/**
@@ -103,19 +103,19 @@ export class Client {
 			const { status, headers, body } = await (await this.#open()).send({
 				method: "GET",
 				url: this.server + path,
-				headers: { Authorization: `Bearer ${token}` },
+				headers: token === null ? {} : { Authorization: `Bearer ${token}` },
 				body: null,
 				quietTimeoutMs: TIMEOUT_MS,
 				signal: limit.signal,
 			});
 			body.once("close", () => limit.end());
 			if (status < 300) return { headers, body };
-			throw rejectionOf({ status, headers, body: decode(await text(body)) }, `GET ${path}`);
+			throw rejectionOf({ status, headers, body: decode(await text(body)) }, shown("GET", path));
 		} catch (error) {
 			limit.end();
 			if (signal.aborted) throw signal.reason;
 			if (error instanceof ApiError || error instanceof Unreachable) throw error;
-			throw new Unreachable(`GET ${path}: ${describe(error)}`);
+			throw new Unreachable(`${shown("GET", path)}: ${describe(error)}`);
 		}
 	}
 
@@ -127,7 +127,7 @@ export class Client {
 		const { body } = await this.call(call);
 		const parsed = schema.safeParse(body);
 		if (!parsed.success)
-			throw new Unreachable(`${call.method} ${call.path}: the answer is not the coordinator's. Check the address and the proxies`);
+			throw new Unreachable(`${shown(call.method, call.path)}: the answer is not the coordinator's. Check the address and the proxies`);
 		return parsed.data;
 	}
 
@@ -153,6 +153,14 @@ async function openConnections(server: string, ca: string | null): Promise<Conne
 	}
 	const { ProxiedConnections } = await import("./proxied_connections.ts");
 	return new ProxiedConnections(ca);
+}
+
+/** A signed token in a path: whoever has it needs no other credential. */
+const SIGNED = /[\w-]{10,}\.[\w-]+\.[\w-]+/g;
+
+/** A request, for a message that may end up in the log of a job. */
+function shown(method: string, path: string): string {
+	return `${method} ${path.replace(SIGNED, "***")}`;
 }
 
 /** Aborts a request when its time is over, or when its caller aborts it. */
