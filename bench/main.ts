@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { artifacts } from "./artifacts.ts";
 import { batches } from "./batches.ts";
 import { boot } from "./boot.ts";
+import { caches } from "./caches.ts";
 import { costs } from "./costs.ts";
 import { endurance } from "./endurance.ts";
 import { history } from "./history.ts";
@@ -28,7 +29,7 @@ import { watchers } from "./watchers.ts";
  */
 
 const PARTS: Record<string, Part> = {
-	...{ boot, starts, jobs, lives, batches, costs, endurance, history, logs, artifacts },
+	...{ boot, starts, jobs, lives, batches, costs, endurance, history, logs, artifacts, caches },
 	...{ waiting: waitingAgents, watchers, pages, hostile },
 };
 /** About a minute. */

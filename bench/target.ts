@@ -3,7 +3,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { Agent, type Dispatcher, request } from "undici";
 
-const PROGRAM = path.resolve(import.meta.dirname, "../dist/cli/main.js");
+export const PROGRAM = path.resolve(import.meta.dirname, "../dist/cli/main.js");
 export const ADMIN_TOKEN = "bench-admin-token-0123456789abcdef";
 /** Longer than a long poll of 55 s: a request that takes longer fails the bench. */
 const TIMEOUT_MS = 90_000;
