@@ -224,7 +224,7 @@ test("a job of a repository that needs no credentials starts while D1 fails; one
 				attempt: { id: "att_1", number: 1, deadline: 0 },
 				job: { id: "job_1", key: "a", name: "a" },
 				run: { id: "run_1", number: 1, project: "web", is_trusted: 1, source_git, source_upload: null },
-				definition: { secrets: {}, artifacts: { save: [], entries: [], fetch: [] } },
+				definition: { secrets: {}, artifacts: { save: [], entries: [], fetch: [] }, caches: [], build_caches: [] },
 				checkout: {},
 			},
 		}),
