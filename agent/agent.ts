@@ -25,7 +25,8 @@ export class Agent {
 	readonly #ended = new AbortController();
 	/** Aborted by the second call of `drain`: caches are not waited for. */
 	readonly #hurried = new AbortController();
-	#isDraining = false;
+	/** Aborted by the first call. */
+	readonly #draining = new AbortController();
 
 	private constructor(options: AgentOptions, version: string, state: StateFolder) {
 		const [client, renewals] = [new Client(options.server, options), new Client(options.server, options)];
@@ -44,6 +45,10 @@ export class Agent {
 			jobFactory: this.#jobs,
 			info: () => this.#info.current,
 			onLabels: (labels) => this.#info.setAcceptedLabels(labels),
+			beforePolls: async (token, signal) => {
+				const { warm, warmTimeMs } = options;
+				if (warm > 0) await this.#jobs.warmUp(warm, warmTimeMs, token, AbortSignal.any([signal, this.#draining.signal]));
+			},
 		});
 	}
 
@@ -92,8 +97,8 @@ export class Agent {
 	 * cancels the running jobs.
 	 */
 	drain(): void {
-		if (this.#isDraining) this.#hurried.abort();
-		this.#isDraining = true;
+		if (this.#draining.signal.aborted) this.#hurried.abort();
+		this.#draining.abort(new Error("the agent is stopped"));
 		this.#running.drain();
 	}
 

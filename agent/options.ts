@@ -6,6 +6,7 @@ import { nearest } from "../schema/text/nearest_word.ts";
 import { formatBytes, parseBytes } from "../schema/wire/bytes.ts";
 import { parseDuration } from "../schema/wire/duration.ts";
 import { label } from "../schema/wire/labels.ts";
+import { MAX_WARM_CACHES } from "../schema/wire/limits.ts";
 import { agentName } from "../schema/wire/protocol.ts";
 import { type RegistryCredentials, readRegistryCredentials } from "./execution/containers/registries.ts";
 import { parseYaml } from "./yaml.ts";
@@ -34,6 +35,9 @@ export interface AgentOptions {
 	healthPort: number | null;
 	/** How much disk space unsent logs may take, in bytes. */
 	spoolLimit: number;
+	/** How many caches the agent fetches before its first job, and how long that may take, in milliseconds. */
+	warm: number;
+	warmTimeMs: number;
 	/** How much disk the caches on this machine may take, in bytes; 0: none is kept. */
 	cacheLimit: number;
 	/** Tool → command that prints its version, besides the tools that every agent looks for. */
@@ -53,6 +57,7 @@ const DEFAULT_MAX_PROCESSES = "4096";
 const PROCESSES = z.coerce.number().int().min(16).max(4_194_304);
 const DEFAULT_SPOOL_LIMIT = "1GiB";
 const DEFAULT_CACHE_LIMIT = "10GiB";
+const DEFAULT_WARM_TIME = "1m";
 
 /** An invalid setting. The message names the setting and its value or file. */
 export class InvalidOption extends Error {
@@ -76,6 +81,8 @@ const NAMES = [
 	"health-port",
 	"spool-limit",
 	"cache-limit",
+	"warm",
+	"warm-time",
 	"probes",
 	"allow-devices",
 	"allow-new-privileges",
@@ -118,6 +125,8 @@ export function readAgentOptions(flags: RawOptions, environment: NodeJS.ProcessE
 		healthPort:
 			raw["health-port"] === undefined ? null : checked("health-port", z.coerce.number().int().min(1).max(65_535), raw["health-port"]),
 		spoolLimit: spoolLimit(raw["spool-limit"] ?? DEFAULT_SPOOL_LIMIT),
+		warm: checked("warm", z.coerce.number().int().min(0).max(MAX_WARM_CACHES), raw.warm ?? "0"),
+		warmTimeMs: warmTime(raw["warm-time"] ?? DEFAULT_WARM_TIME),
 		cacheLimit: cacheLimit(raw["cache-limit"] ?? DEFAULT_CACHE_LIMIT),
 		probes: probesOf(raw.probes),
 		...readContainerOptions(raw),
@@ -211,6 +220,12 @@ function spoolLimit(text: string): number {
 	throw new InvalidOption(
 		`spool-limit: ${text} is not a size of at least ${formatBytes(MIN_SPOOL_LIMIT)}. Use one such as 512MiB or 2GiB.`,
 	);
+}
+
+function warmTime(text: string): number {
+	const ms = parseDuration(text);
+	if (ms) return ms;
+	throw new InvalidOption(`warm-time: ${text} is not a duration. Use one such as 2m.`);
 }
 
 function cacheLimit(text: string): number {

@@ -26,6 +26,8 @@ export function agentCommand(): Command {
 		.option("--health-port <n>", "answer /healthz and /readyz on this loopback port")
 		.option("--spool-limit <size>", "how much disk space unsent logs may use (default: 1GiB)")
 		.option("--cache-limit <size>", "how much disk space the caches on this machine may use; 0 keeps none (default: 10GiB)")
+		.option("--warm <n>", "fetch this many of the caches that its jobs use most, before the first job (default: 0)")
+		.option("--warm-time <duration>", "how long that may take (default: 1m)")
 		.option("--probes <list>", "more tools to report, as name=command that prints the version, separated by semicolons")
 		.option("--allow-devices <list>", "devices (/dev/…) that containers may use, separated by commas")
 		.option("--allow-new-privileges", "let programs in containers gain privileges, as sudo does")

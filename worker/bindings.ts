@@ -1,5 +1,4 @@
 import type { ArtifactRow, EventRow } from "../schema/database/tables.ts";
-import type { RunFacts } from "../schema/pipeline/expressions/scope.ts";
 import type { Discovery } from "../schema/pipeline/resolve/resolved.ts";
 import type { WireError } from "../schema/wire/errors.ts";
 import type { EffectiveLabels } from "../schema/wire/labels.ts";
@@ -20,7 +19,15 @@ import type { ScheduleRow } from "./queue/core/discovery/schedules.ts";
 import type { Undelivered } from "./queue/core/effects/effects.ts";
 import type { Pause } from "./queue/core/hints.ts";
 import type { ArchivedLogNote } from "./queue/core/leases/archived_logs.ts";
-import type { AskedFiles, CheckedResult, DownloadableJob, LeaseClaims, SavedArtifact, Started } from "./queue/core/leases/attempts.ts";
+import type {
+	AskedFiles,
+	CheckedResult,
+	DownloadableJob,
+	LeaseClaims,
+	QueuedCachingRun,
+	SavedArtifact,
+	Started,
+} from "./queue/core/leases/attempts.ts";
 import type { LeaseLeft, Renewal } from "./queue/core/leases/polls.ts";
 import type { AgentRows, Changes, Holdings, Overview, RunRows } from "./queue/core/reads.ts";
 import type { AttemptRow, JobRow, OfferRow, RunRow } from "./queue/core/rows.ts";
@@ -319,7 +326,7 @@ export interface Dispatcher extends Rpc.DurableObjectBranded {
 	/** The task of the discovery job of this live attempt, with its run; null for other jobs. */
 	discoveryOf(lease: LeaseClaims): Promise<Result<{ discovery: Discovery; run: RunRow } | null>>;
 	/** The run of this live attempt, as far as its caches depend on it. */
-	cachingRunOf(lease: LeaseClaims): Promise<Result<{ facts: RunFacts; isTrusted: boolean }>>;
+	cachingRunOf(lease: LeaseClaims): Promise<Result<QueuedCachingRun>>;
 	/** Whether an attempt is live. A LogShard asks about an open log without news. */
 	isAttemptLive(attemptId: string): Promise<boolean>;
 	/** Whether a LogShard may begin the log of this attempt: the log is not elsewhere. */

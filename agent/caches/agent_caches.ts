@@ -7,6 +7,8 @@ import { WarmCaches } from "./warm_caches.ts";
 export interface AgentCaches {
 	warm: WarmCaches;
 	saves: CacheSaves;
+	/** For caches that arrive. */
+	arriving: string;
 }
 
 /**
@@ -15,5 +17,5 @@ export interface AgentCaches {
  */
 export function openCaches(client: FileCoordinator, folder: string, limit: number): AgentCaches {
 	const warm = new WarmCaches(path.join(folder, "warm"), limit);
-	return { warm, saves: new CacheSaves(client, path.join(folder, "saving"), warm) };
+	return { warm, saves: new CacheSaves(client, path.join(folder, "saving"), warm), arriving: path.join(folder, "arriving") };
 }

@@ -4,6 +4,7 @@ import type { ConfinedFolder } from "../files/confined_folder.ts";
 import { newSha256, sha256 } from "../files/hashing.ts";
 import type { Masker } from "../log/masker.ts";
 import { findFiles } from "../results/find_files.ts";
+import { PLATFORM } from "./platform.ts";
 
 /** The keys of the caches of a job, once its source is there. */
 
@@ -40,7 +41,7 @@ export async function keyedCaches(caches: readonly AssignedCache[], surroundings
 
 /** Caches of other paths are other caches, and so are those of another kind of machine. */
 function variantOf({ paths }: AssignedCache): string {
-	return sha256(JSON.stringify([[...new Set(paths)].sort(), process.platform, process.arch]));
+	return sha256(JSON.stringify([[...new Set(paths)].sort(), PLATFORM]));
 }
 
 type Text = AssignedCache["key"];

@@ -9,10 +9,11 @@ import { removeFolder } from "../files/remove_folder.ts";
 import { log } from "../logger.ts";
 import type { FileCoordinator } from "../transport/client.ts";
 import { untilAnswered } from "../transport/retry.ts";
-import { digestFolder, packFolder } from "./archive/archiver.ts";
+import { packFolder } from "./archive/archiver.ts";
 import type { PackedArchive, PackedPart } from "./archive/messages.ts";
 import type { AssignedCache } from "./cache_keys.ts";
 import { takeFrom } from "./place_roots.ts";
+import { PLATFORM } from "./platform.ts";
 import type { WarmCaches } from "./warm_caches.ts";
 
 /**
@@ -25,11 +26,10 @@ import type { WarmCaches } from "./warm_caches.ts";
 export interface ToSave {
 	project: string;
 	key: string;
+	paths: readonly string[];
 	compression: AssignedCache["compression"];
-	/** The address of the save; null: only this machine keeps the content, if it is still the one. */
-	url: string | null;
-	/** What the workspace began with; null without it. */
-	content: string | null;
+	/** The address of the save. */
+	url: string;
 	workspace: string;
 	roots: readonly string[];
 }
@@ -38,6 +38,8 @@ const PATIENCE_MS = 30_000;
 const MIN_BYTES_PER_MS = 256;
 /** The address of a save lasts an hour. */
 const MOST_MS = 55 * 60_000;
+/** How many caches wait to be saved: each takes room on the disk. */
+const MOST_WAITING = 20;
 
 export class CacheSaves {
 	readonly #client: FileCoordinator;
@@ -48,6 +50,7 @@ export class CacheSaves {
 	/** The saves of each project that have not ended. */
 	readonly #waiting = new Map<string, Set<Promise<void>>>();
 	#last: Promise<void> = Promise.resolve();
+	#count = 0;
 
 	/** @param folder where they are until they are saved: an earlier agent may have left some */
 	constructor(client: FileCoordinator, folder: string, warm: WarmCaches) {
@@ -57,17 +60,31 @@ export class CacheSaves {
 		this.#isEmpty = removeFolder(folder).catch((error) => log("warn", `The agent cannot remove ${folder}: ${error}`));
 	}
 
-	/** Moves the folders of a cache out of a workspace, and saves them. @returns the moved ones */
+	/**
+	 * Moves the folders of a cache out of a workspace, and saves them.
+	 * @returns the moved ones
+	 * @throws if too many wait, or for an error of the disk
+	 */
 	async save(one: ToSave): Promise<readonly string[]> {
 		await this.#isEmpty;
+		if (this.#count >= MOST_WAITING) throw new Error(`${MOST_WAITING} caches wait on this machine until they are saved`);
+		const late = AbortSignal.timeout(MOST_MS);
 		const folder = path.join(this.#folder, randomUUID());
 		await mkdir(folder, { recursive: true, mode: 0o700 });
-		const roots = await takeFrom(one.workspace, folder, one.roots);
+		const roots = await takeFrom(one.workspace, folder, one.roots).catch(async (error) => {
+			await removeFolder(folder);
+			throw error;
+		});
 		if (roots.length === 0) {
 			await removeFolder(folder);
 			return roots;
 		}
-		const saving = this.#last.then(() => this.#save({ ...one, roots }, folder));
+		this.#count += 1;
+		const saving = this.#last
+			.then(() => this.#save({ ...one, roots }, folder, late))
+			.finally(() => {
+				this.#count -= 1;
+			});
 		this.#last = saving;
 		const ofProject = this.#waiting.get(one.project) ?? new Set();
 		this.#waiting.set(one.project, ofProject.add(saving));
@@ -93,27 +110,27 @@ export class CacheSaves {
 	}
 
 	/** Never throws. */
-	async #save(one: ToSave, folder: string): Promise<void> {
-		const { signal } = this.#stopped;
+	async #save(one: ToSave, folder: string, late: AbortSignal): Promise<void> {
+		const stopped = this.#stopped.signal;
 		const started = performance.now();
 		try {
-			const packed = one.url === null ? await digestFolder(folder, one.roots, signal) : await this.#upload(one, one.url, folder, signal);
-			const isKept = one.url !== null || packed.content === one.content;
-			if (isKept)
-				await this.#warm.keep({ content: packed.content, roots: one.roots, bytes: packed.bytes, fingerprint: packed.fingerprint }, folder);
-			if (one.url === null) return;
+			const packed = await this.#upload(one, folder, AbortSignal.any([stopped, late]));
+			const { content, bytes, fingerprint } = packed;
+			await this.#warm.keep({ content, roots: one.roots, bytes, fingerprint }, folder);
 			const took = formatDuration(performance.now() - started);
-			const left = packed.leftOut === 0 ? "" : `; ${packed.leftOut} entries are no files, and were left out`;
-			log("info", `cache ${one.key} saved: ${formatBytes(packed.bytes)} in ${packed.files} files after ${took}${left}`);
+			const left = packed.leftOut === 0 ? "" : `; ${packed.leftOut} entries are no files or have unusual names, and were left out`;
+			log(
+				"info",
+				`cache ${one.key} saved: ${formatBytes(packed.bytes)} in ${packed.files} ${packed.files === 1 ? "file" : "files"} after ${took}${left}`,
+			);
 		} catch (error) {
-			if (!signal.aborted) log("warn", `The cache ${one.key} was not saved: ${(error as Error).message}`);
+			if (!stopped.aborted) log("warn", `The cache ${one.key} was not saved: ${(error as Error).message}`);
 		} finally {
 			await removeFolder(folder).catch((error) => log("warn", `The agent cannot remove ${folder}: ${error}`));
 		}
 	}
 
-	async #upload({ compression, roots }: ToSave, url: string, folder: string, stopped: AbortSignal): Promise<PackedArchive> {
-		const signal = AbortSignal.any([stopped, AbortSignal.timeout(MOST_MS)]);
+	async #upload({ compression, roots, paths, url }: ToSave, folder: string, signal: AbortSignal): Promise<PackedArchive> {
 		const parts: CacheManifest["parts"] = [];
 		const packed = await packFolder(
 			folder,
@@ -125,7 +142,10 @@ export class CacheSaves {
 			},
 			signal,
 		);
-		const json = { content: packed.content, parts, files: packed.files, unpacked_bytes: packed.bytes } satisfies CacheManifest;
+		const json = {
+			...{ content: packed.content, parts, files: packed.files, unpacked_bytes: packed.bytes },
+			...{ paths: [...paths], platform: PLATFORM },
+		} satisfies CacheManifest;
 		await untilAnswered(() => this.#client.fetch(savedCache, { method: "POST", path: url, token: null, json, signal }), signal);
 		return packed;
 	}

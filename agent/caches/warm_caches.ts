@@ -1,9 +1,10 @@
+import { randomUUID } from "node:crypto";
 import { mkdir, readdir, readFile, rename, stat, utimes, writeFile } from "node:fs/promises";
 import path from "node:path";
 import * as z from "zod";
 import { removeFolder } from "../files/remove_folder.ts";
 import { log } from "../logger.ts";
-import { copyUnchanged, digestFolder } from "./archive/archiver.ts";
+import { copyFolder, copyUnchanged, digestFolder } from "./archive/archiver.ts";
 
 /**
  * The caches that this machine has, unpacked, by their content. A job on this machine could change
@@ -19,10 +20,21 @@ interface Warm {
 	bytes: number;
 	/** When it was used last, in milliseconds since 1970. */
 	usedAt: number;
-	/** Null for one of an earlier process, which was not looked at yet. */
-	fingerprint: string | null;
+	/** Null for one of an earlier process, which was not looked at yet; null is also what it brings if the content is not the one of its name. */
+	fingerprint: Promise<string | null> | null;
 	/** How many copies are being made of it. */
 	readers: number;
+}
+
+/** Several jobs wait for it: none of them ends it. */
+const NEVER = new AbortController().signal;
+
+/** @throws the signal's reason once it is aborted */
+function abortOf(signal: AbortSignal): Promise<never> {
+	return new Promise((_, reject) => {
+		if (signal.aborted) reject(signal.reason);
+		signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+	});
 }
 
 /** What a content consists of. */
@@ -45,10 +57,6 @@ export class WarmCaches {
 		this.#limit = limit;
 	}
 
-	get keepsAny(): boolean {
-		return this.#limit > 0;
-	}
-
 	/** The contents that are here. */
 	async contents(): Promise<string[]> {
 		await this.#load();
@@ -60,32 +68,72 @@ export class WarmCaches {
 	 * @returns its roots; null if it is not here, or is not what it was
 	 */
 	async copyTo(content: string, folder: string, signal: AbortSignal): Promise<readonly string[] | null> {
-		await this.#load();
-		const warm = this.#known.get(content);
-		if (!warm) return null;
-		warm.readers += 1;
 		try {
-			warm.fingerprint ??= await this.#fingerprintOf(content, warm, signal);
-			if (warm.fingerprint === null || !(await copyUnchanged(this.#treeOf(content), folder, warm.fingerprint, signal))) {
-				log("warn", `A cache in ${this.#placeOf(content)} was changed. The agent removes it.`);
-				await this.#remove(content);
-				return null;
-			}
-			warm.usedAt = Date.now();
-			await utimes(this.#descriptionOf(content), new Date(), new Date());
-			return warm.roots;
-		} finally {
-			warm.readers -= 1;
+			await this.#load();
+			const warm = this.#known.get(content);
+			if (!warm) return null;
+			warm.readers += 1;
+			return await this.#copy(content, warm, folder, signal).finally(() => {
+				warm.readers -= 1;
+			});
+		} catch (error) {
+			signal.throwIfAborted();
+			await this.#forget(content, `cannot be read: ${(error as Error).message}`);
+			await removeFolder(folder);
+			return null;
 		}
 	}
 
+	async #copy(content: string, warm: Warm, folder: string, signal: AbortSignal): Promise<readonly string[] | null> {
+		// Two jobs at once wait for one reading: it changes the times of the files, and so the fingerprint.
+		warm.fingerprint ??= this.#fingerprintOf(content, warm);
+		const fingerprint = await Promise.race([warm.fingerprint, abortOf(signal)]);
+		if (fingerprint === null || !(await copyUnchanged(this.#treeOf(content), folder, fingerprint, signal))) {
+			await this.#forget(content, "was changed");
+			return null;
+		}
+		warm.usedAt = Date.now();
+		await utimes(this.#descriptionOf(content), new Date(), new Date());
+		return warm.roots;
+	}
+
+	async #forget(content: string, why: string): Promise<void> {
+		log("warn", `A cache in ${this.#placeOf(content)} ${why}. The agent removes it.`);
+		await this.#remove(content).catch((error) => log("warn", `The agent cannot remove ${this.#placeOf(content)}: ${error}`));
+	}
+
 	/** Keeps a folder as a content; it is gone afterwards in any case. */
-	async keep({ content, roots, bytes, fingerprint }: WarmContent, folder: string): Promise<void> {
+	async keep(kept: WarmContent, folder: string): Promise<void> {
 		await this.#load();
-		if (bytes > this.#limit || this.#known.has(content)) return removeFolder(folder);
-		const warm: Warm = { roots, bytes, usedAt: Date.now(), fingerprint, readers: 0 };
-		await mkdir(this.#placeOf(content), { recursive: true, mode: 0o700 });
-		await rename(folder, this.#treeOf(content));
+		if (!this.#hasRoom(kept)) return removeFolder(folder);
+		await mkdir(this.#placeOf(kept.content), { recursive: true, mode: 0o700 });
+		await rename(folder, this.#treeOf(kept.content));
+		await this.#add(kept);
+	}
+
+	/** Keeps a copy of a folder as a content. */
+	async keepCopy(kept: Omit<WarmContent, "fingerprint">, folder: string, signal: AbortSignal): Promise<void> {
+		await this.#load();
+		if (!this.#hasRoom(kept)) return;
+		const place = path.join(this.#folder, randomUUID());
+		try {
+			await mkdir(place, { mode: 0o700 });
+			const fingerprint = await copyFolder(folder, path.join(place, "tree"), signal);
+			// Another job may have brought it meanwhile.
+			if (this.#known.has(kept.content)) return;
+			await rename(place, this.#placeOf(kept.content));
+			await this.#add({ ...kept, fingerprint });
+		} finally {
+			await removeFolder(place);
+		}
+	}
+
+	#hasRoom({ content, bytes }: Pick<WarmContent, "content" | "bytes">): boolean {
+		return bytes <= this.#limit && !this.#known.has(content);
+	}
+
+	async #add({ content, roots, bytes, fingerprint }: WarmContent): Promise<void> {
+		const warm: Warm = { roots, bytes, usedAt: Date.now(), fingerprint: Promise.resolve(fingerprint), readers: 0 };
 		const text = JSON.stringify({ roots: [...roots], bytes } satisfies z.infer<typeof description>);
 		await writeFile(this.#descriptionOf(content), text, { mode: 0o600 });
 		this.#known.set(content, warm);
@@ -109,13 +157,16 @@ export class WarmCaches {
 	}
 
 	/** The fingerprint of one of an earlier process, if its content is still the one of its name. */
-	async #fingerprintOf(content: string, { roots }: Warm, signal: AbortSignal): Promise<string | null> {
-		const read = await digestFolder(this.#treeOf(content), roots, signal);
+	async #fingerprintOf(content: string, { roots }: Warm): Promise<string | null> {
+		const read = await digestFolder(this.#treeOf(content), roots, NEVER);
 		return read.content === content ? read.fingerprint : null;
 	}
 
 	#load(): Promise<void> {
-		this.#loaded ??= this.#readAll();
+		this.#loaded ??= this.#readAll().catch((error) => {
+			this.#loaded = null;
+			throw error;
+		});
 		return this.#loaded;
 	}
 

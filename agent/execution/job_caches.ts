@@ -128,7 +128,8 @@ export class JobCaches {
 		const { restoreCache } = await import("../caches/restore_cache.ts");
 		const restoring = {
 			client: context.client,
-			attempt: { id: context.assignment.attempt_id, token: context.token },
+			attemptId: context.assignment.attempt_id,
+			token: context.token,
 			warm: this.#caches.warm,
 			workspace,
 			staging: `${context.folder}/cache-${index}`,
@@ -147,30 +148,25 @@ export class JobCaches {
 		try {
 			const wanted = this.#used.filter((one) => isWanted(one) && one.refused === null);
 			const unsaved = wanted.filter(({ found }) => !found?.is_exact);
-			const urls = new Map(await this.#addresses(unsaved));
-			for (const one of wanted) await this.#saveOne(one, urls.get(one) ?? null);
+			for (const [one, url] of await this.#addresses(unsaved)) await this.#saveOne(one, url);
 		} catch (error) {
 			await spool.writeLine(`:: caches are not saved: ${(error as Error).message}`);
 		}
 	}
 
-	async #addresses(unsaved: readonly Used[]): Promise<[Used, string][]> {
+	/** With the address that saves it; null: a cache with its key exists. */
+	async #addresses(unsaved: readonly Used[]): Promise<[Used, string | null][]> {
 		if (unsaved.length === 0) return [];
 		const { assignment, client, token } = this.#job.context;
 		const json = { caches: unsaved.map(({ cache: { key, scope, variant } }) => ({ key, scope, variant })) };
 		const call = { method: "POST", path: `/api/v1/attempts/${assignment.attempt_id}/caches`, token, json } as const;
 		const { caches } = await untilAnswered(() => client.fetch(saveAddresses, call), AbortSignal.timeout(SAVING_MS));
-		return unsaved.flatMap((one, index): [Used, string][] => {
-			const url = caches[index]?.url ?? null;
-			return url === null ? [] : [[one, url]];
-		});
+		return unsaved.map((one, index) => [one, caches[index]?.url ?? null]);
 	}
 
-	async #saveOne({ cache, found, use }: Used, url: string | null): Promise<void> {
+	async #saveOne({ cache }: Used, url: string | null): Promise<void> {
 		const { context, workspace, spool } = this.#job;
-		// What came from this machine is still here.
-		const content = this.#caches.warm.keepsAny && found?.is_exact && use.from === "coordinator" ? found.content : null;
-		if (url === null && content === null) return;
+		if (url === null) return spool.writeLine(`:: cache ${cache.key}: not saved: there is one with this key already`);
 		const { findRoots } = await import("../caches/find_roots.ts");
 		const folder = await ConfinedFolder.open(workspace);
 		const roots = await findRoots(folder, cache.paths).finally(() => folder.close());
@@ -178,14 +174,13 @@ export class JobCaches {
 		const saved = await this.#caches.saves.save({
 			project,
 			key: cache.key,
+			paths: cache.paths,
 			compression: cache.compression,
 			url,
-			content,
 			workspace,
 			roots,
 		});
-		if (url === null) return;
 		if (saved.length > 0) await spool.writeLine(`:: cache ${cache.key}: saving ${saved.join(", ")}`);
-		else await spool.writeLine(`:: cache ${cache.key}: not saved: nothing is at ${cache.paths.join(", ")}`);
+		else await spool.writeLine(`:: cache ${cache.key}: not saved: nothing that can be moved is at ${cache.paths.join(", ")}`);
 	}
 }

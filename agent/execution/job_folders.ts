@@ -72,6 +72,13 @@ export class JobFolders implements JobFactory {
 		this.#starters.prepareAhead(slots);
 	}
 
+	/** Fetches the caches that jobs of this agent use most. @param token the agent's own */
+	async warmUp(count: number, limitMs: number, token: string, signal: AbortSignal): Promise<void> {
+		const { warm, arriving } = this.#caches;
+		const { warmUp } = await import("../caches/warm_up.ts");
+		await warmUp({ client: this.#parts.client, token, count, limitMs, warm, folder: arriving, signal });
+	}
+
 	/** Waits for the caches that are being saved, unless the signal is aborted. */
 	async finishSaves(signal: AbortSignal): Promise<void> {
 		const aborted = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));

@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { BUILD_TOOLS } from "../../schema/wire/build_caches.ts";
 import { formatBytes } from "../../schema/wire/bytes.ts";
 import { REMOVAL_WORDS } from "../../schema/wire/cache_words.ts";
 import type { Cache, CacheUsage } from "../../schema/wire/caches.ts";
@@ -17,6 +18,7 @@ const PAGE = 200;
 
 interface RemoveFlags extends Flags, ConfirmedFlags {
 	key?: string;
+	tool?: string;
 	all?: boolean;
 }
 
@@ -79,23 +81,43 @@ export function cachesCommand(): Command {
 				.argument(...PROJECT)
 				.argument(...CACHE)
 				.option("--key <beginning>", "the caches whose keys begin so")
-				.option("--all", "every cache of the project")
+				.option("--tool <name>", `the results of a build tool: ${BUILD_TOOLS.join(", ")}`)
+				.option("--all", "every cache of the project, and all results of build tools")
 				.option(...YES)
 				.action(remove),
 		);
 }
 
+/** Removes all results of build tools, and prints nothing. */
+async function removeResults(connection: Connection, project: string, tools: readonly string[]): Promise<void> {
+	for (const tool of tools) await connection.send(`${addressOf(project)}/build-caches/${tool}`, { method: "DELETE" });
+}
+
+async function removeTool(project: string, name: string, flags: RemoveFlags): Promise<void> {
+	const tool = BUILD_TOOLS.find((one) => one === name);
+	if (!tool) throw new UsageError(`${name} is no build tool with results here. Name one of these: ${BUILD_TOOLS.join(", ")}.`);
+	await confirm(`Remove all results of ${tool} of ${project}`, flags);
+	await removeResults(new Connection(flags), project, [tool]);
+	if (flags.output === "json") printJson({ removed: [tool] });
+	else print(`The results of ${tool} of ${project} are removed.`);
+}
+
 async function remove(project: string, id: string | undefined, flags: RemoveFlags): Promise<void> {
-	const { key, all } = flags;
-	if ([id, key, all].filter((one) => one !== undefined).length !== 1)
-		throw new UsageError("Name one of these: a cache by its id, --key with the beginning of keys, or --all.");
+	const { key, tool, all } = flags;
+	if ([id, key, tool, all].filter((one) => one !== undefined).length !== 1)
+		throw new UsageError("Name one of these: a cache by its id, --key with the beginning of keys, --tool, or --all.");
+	if (tool !== undefined) return removeTool(project, tool, flags);
 	const connection = new Connection(flags);
+	const usage = all ? await connection.json<CacheUsage>(`${addressOf(project)}/cache-usage`) : null;
+	const tools = usage?.tools.map((one) => one.tool) ?? [];
 	const caches =
 		id === undefined ? (await allCaches(connection, project)).filter((one) => key === undefined || one.key.startsWith(key)) : [];
 	const ids = id === undefined ? caches.map((one) => one.id) : [id];
-	if (ids.length === 0) throw new UsageError(`No cache of ${project} has a key that begins with ${key ?? "anything"}.`);
-	if (id === undefined) await confirm(`Remove ${counted(ids.length, "cache")} of ${project}`, flags);
+	if (ids.length + tools.length === 0) throw new UsageError(`No cache of ${project} has a key that begins with ${key ?? "anything"}.`);
+	const what = [counted(ids.length, "cache"), ...tools.map((one) => `the results of ${one}`)].join(", ");
+	if (id === undefined) await confirm(`Remove ${what} of ${project}`, flags);
 	for (const one of ids) await connection.send(`${addressOf(project)}/caches/${encodeURIComponent(one)}`, { method: "DELETE" });
-	if (flags.output === "json") printJson({ removed: ids });
-	else print(`${counted(ids.length, "cache")} of ${project} removed.`);
+	await removeResults(connection, project, tools);
+	if (flags.output === "json") printJson({ removed: [...ids, ...tools] });
+	else print(`${what} of ${project} removed.`);
 }

@@ -87,8 +87,11 @@ export async function runAttempt(
 	host.coordinator.saveFiles(
 		files.map(({ path: name, size, sha256, executable }) => ({ path: name, size, sha256, executable: executable ?? false })),
 	);
-	// The next job, or the next command, may want them.
+	// The next job, or the next command, may want them; whoever interrupts the command does not.
+	const onInterrupt = () => void host.caches.saves.stop();
+	signal.addEventListener("abort", onInterrupt, { once: true });
 	await host.caches.saves.end();
+	signal.removeEventListener("abort", onInterrupt);
 	await run.close();
 	await rm(folder, { recursive: true, force: true });
 	return result;

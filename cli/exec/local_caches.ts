@@ -12,6 +12,8 @@ import type { CacheManifest, FoundCache, WantedCache } from "../../schema/wire/c
 
 /** How much they may take. */
 const LIMIT_BYTES = 5 * 1024 ** 3;
+/** A save that has not ended after this time never will. */
+const INTERRUPTED_MS = 24 * 60 * 60_000;
 /** Where the parts of a content are, in the addresses that the agent's code is given. */
 const CONTENTS = "caches/contents/";
 const SAVES = "caches/saves/";
@@ -109,9 +111,17 @@ export class LocalCaches {
 
 	async #makeRoom(): Promise<void> {
 		let total = 0;
-		for (const { id, parts } of (await this.#all()).sort((a, b) => b.usedAt - a.usedAt)) {
+		const all = await this.#all();
+		for (const { id, parts } of all.toSorted((a, b) => b.usedAt - a.usedAt)) {
 			total += parts.reduce((sum, { size }) => sum + size, 0);
 			if (total > LIMIT_BYTES) await this.remove(id);
+		}
+		// Whose save was interrupted.
+		const whole = new Set(all.map(({ id }) => id));
+		for (const id of await readdir(this.#folder)) {
+			if (whole.has(id)) continue;
+			const { mtimeMs } = await stat(path.join(this.#folder, id));
+			if (Date.now() - mtimeMs > INTERRUPTED_MS) await this.remove(id);
 		}
 	}
 

@@ -589,6 +589,10 @@ export const cacheEntries = sqliteTable(
 		object_id: text("object_id").notNull(),
 		/** The job that saved it. */
 		job_id: text("job_id").notNull(),
+		/** For agents that fetch caches at their start: their paths, and the platform and labels that they are for. */
+		paths: text("paths", { mode: "json" }).$type<string[]>().notNull().default([]),
+		platform: text("platform").notNull().default(""),
+		labels: text("labels", { mode: "json" }).$type<string[]>().notNull().default([]),
 		hits: integer("hits").notNull(),
 		created_at: integer("created_at").notNull(),
 		used_at: integer("used_at").notNull(),

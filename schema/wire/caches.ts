@@ -1,6 +1,15 @@
 import * as z from "zod";
 import { BUILD_TOOLS } from "./build_caches.ts";
-import { CACHE_PART_BYTES, MAX_CACHE_KEY_BYTES, MAX_CACHE_PARTS, MAX_CACHES, MAX_RESTORE_KEYS } from "./limits.ts";
+import {
+	CACHE_PART_BYTES,
+	MAX_CACHE_BYTES,
+	MAX_CACHE_KEY_BYTES,
+	MAX_CACHE_PARTS,
+	MAX_CACHE_PATHS,
+	MAX_CACHES,
+	MAX_RESTORE_KEYS,
+	MAX_WARM_CACHES,
+} from "./limits.ts";
 
 /** Caches: folders of a workspace that later jobs begin with. */
 
@@ -74,6 +83,19 @@ export const saveAddresses = z.object({
 	caches: z.array(z.object({ url: z.string().nullable(), refused: z.string().nullable() })),
 });
 
+/** What a machine must be like for a cache to be of use, such as `linux-x64`. */
+const platform = z
+	.string()
+	.max(50)
+	.regex(/^[a-z0-9]+-[a-z0-9]+$/, "expected an operating system and a processor, such as linux-x64");
+
+/** POST /agents/self/caches: the caches that are most used by jobs of its labels. */
+export const askWarmCaches = z.strictObject({ count: count.min(1).max(MAX_WARM_CACHES), platform });
+export const warmCaches = z.object({
+	caches: z.array(foundCache.extend({ project: z.string(), paths: z.array(z.string()) })),
+});
+export type WarmCache = z.infer<typeof warmCaches>["caches"][number];
+
 /** POST to the address of a save: all parts are there. */
 export const cacheManifest = z.strictObject({
 	content: sha256,
@@ -82,12 +104,15 @@ export const cacheManifest = z.strictObject({
 		.min(1)
 		.max(MAX_CACHE_PARTS),
 	files: count,
-	unpacked_bytes: count,
+	unpacked_bytes: count.max(MAX_CACHE_BYTES),
+	paths: z.array(z.string().min(1).max(1000)).min(1).max(MAX_CACHE_PATHS),
+	platform,
 });
 export type CacheManifest = z.infer<typeof cacheManifest>;
 /** `is_first`: false if another job was first to save this key. */
 export const savedCache = z.object({ id: z.string(), is_first: z.boolean() });
-/** POST /attempts/:id/caches/:cache/check */
+/** POST /attempts/:id/caches/:cache/check. `cannot_unpack`: its parts are whole, but what is in them is not. */
+export const checkCache = z.strictObject({ cannot_unpack: z.boolean().optional() });
 export const checkedCache = z.object({ is_damaged: z.boolean() });
 
 /** How an attempt used one of its caches. */

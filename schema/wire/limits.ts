@@ -121,4 +121,8 @@ export const MAX_RESTORE_KEYS = 10;
 export const MAX_CACHE_KEY_BYTES = 512;
 /** A cache is stored in parts of this length; the last one is shorter. */
 export const CACHE_PART_BYTES = 16 * MIB;
+/** The files of a cache together, unpacked. */
+export const MAX_CACHE_BYTES = 64 * 1024 * MIB;
+/** The caches that an agent fetches at its start. */
+export const MAX_WARM_CACHES = 100;
 export const MAX_CACHE_PARTS = 640;

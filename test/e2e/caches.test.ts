@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Cache, CacheUsage, CacheUse } from "../../schema/wire/caches.ts";
@@ -88,6 +88,26 @@ describe("a cache", () => {
 		expect(stored?.hits).toBeGreaterThanOrEqual(3);
 	});
 
+	test("is fetched ahead by an agent that begins with --warm, if jobs of its labels use it", async () => {
+		const name = await project("ahead");
+		const job = { steps: [...make, "dd if=/dev/urandom of=deps/random bs=1000 count=1"] };
+		await coordinator.agent("pool", { args: ["--labels", "pool"] });
+		await run(name, { ...job, cache: { key: "ahead", paths: ["deps"] } }, "pool");
+		await saved(name, "ahead");
+		for (const [agent, labels, runs] of [
+			["ahead", "pool,ahead", "any"],
+			["elsewhere", "elsewhere", "any"],
+			["for-forks", "pool,for-forks", "untrusted"],
+		] as const) {
+			const { token } = await coordinator.post<{ token: string }>("/api/v1/agent-tokens", { runs });
+			const args = ["--labels", labels, "--warm", "100"];
+			const program = await coordinator.agent(agent, { args, environment: { WINDLASS_TOKEN: token } });
+			await program.says(agent === "ahead" ? /[1-9]\d* caches? fetched ahead: \d/ : /0 caches fetched ahead/);
+		}
+		const used = await run(name, { runs_on: "ahead", cache: { key: "ahead", paths: ["deps"] }, steps: check });
+		expect([resultsOf(used), used.uses[0]?.from]).toEqual([["succeeded", "hit"], "agent"]);
+	});
+
 	test("follows the files of the source, and begins with the nearest one", async () => {
 		const repository = git.add("follows.git", { "a/lock": "1", ".windlass.yml": "steps: [x]" });
 		const name = await project("follows", { repository });
@@ -143,7 +163,7 @@ describe("a cache", () => {
 		const empty = await run(name, { cache: { key: "k", paths: ["deps", "more"] }, steps: ["true"] });
 		expect([resultsOf(empty), empty.log]).toEqual([
 			["succeeded", "miss"],
-			expect.stringContaining(":: cache k: not saved: nothing is at deps, more"),
+			expect.stringContaining(":: cache k: not saved: nothing that can be moved is at deps, more"),
 		]);
 		expect(await cachesOf(name)).toEqual([]);
 	});
@@ -295,6 +315,38 @@ describe("what goes wrong with a cache", () => {
 		await run(name, { cache: { ...cache, key: "other" }, steps: [poison] });
 		const after = await run(name, { cache, steps: ["grep good deps/a"] });
 		expect([resultsOf(after), after.uses[0]?.from]).toEqual([["succeeded", "hit"], "coordinator"]);
+	});
+
+	test("a copy that somebody has removed from the agent's disk comes from the coordinator again", async () => {
+		const name = await project("removed");
+		const job = { cache: { key: "k", paths: ["deps"] }, steps: ["mkdir -p deps; date +%N > deps/random"] };
+		await run(name, job);
+		await saved(name, "k");
+		const warm = path.join(workDir, "caches/warm");
+		for (const content of readdirSync(warm)) rmSync(path.join(warm, content), { recursive: true });
+		const uses = [await run(name, job), await run(name, job)].map((one) => [...resultsOf(one), one.uses[0]?.from]);
+		expect(uses).toEqual([
+			["succeeded", "hit", "coordinator"],
+			["succeeded", "hit", "agent"],
+		]);
+	});
+
+	test("two jobs at once use the copies of an earlier process of the agent", async () => {
+		const name = await project("restarted");
+		const own = path.join(temporaryFolder(onTestFinished), "agent");
+		const start = () => coordinator.agent("restarted", { workDir: own, slots: "2", args: ["--labels", "restarted"] });
+		const first = await start();
+		const job = { cache: { key: "k", paths: ["deps"] }, steps: ["mkdir -p deps; for i in $(seq 2000); do echo $i > deps/$i; done"] };
+		await run(name, job, "restarted");
+		await first.says(/cache k saved/);
+		first.signal("SIGTERM");
+		await first.exited;
+		await start();
+		const both = await Promise.all([run(name, job, "restarted"), run(name, job, "restarted")]);
+		expect(both.map((one) => [...resultsOf(one), one.uses[0]?.from])).toEqual([
+			["succeeded", "hit", "agent"],
+			["succeeded", "hit", "agent"],
+		]);
 	});
 
 	test("an agent that is killed while it saves leaves nothing half, and the next one saves", async () => {

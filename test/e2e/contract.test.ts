@@ -251,7 +251,7 @@ describe("the OpenAPI document", () => {
 		expect((await call("POST /api/v1/attempts/{id}/caches/find", id, find)).caches).toEqual([{ found: null, refused: null }]);
 		const saves = await call("POST /api/v1/attempts/{id}/caches", id, { ...lease, body: { caches: [wanted] } });
 		const save = { token: saves.caches[0].url.split("/").at(-1), number: "1" };
-		const manifest = { content: sha256, parts: [{ sha256, size: 7 }], files: 1, unpacked_bytes: 7 };
+		const manifest = { content: sha256, parts: [{ sha256, size: 7 }], files: 1, unpacked_bytes: 7, paths: ["deps"], platform: "linux-x64" };
 		await call("POST /api/v1/caches/saves/{token}", save, { token: null, body: manifest });
 		const part = { token: null, body: "content", headers: { "X-Content-SHA256": sha256 } };
 		await call("PUT /api/v1/caches/saves/{token}/{number}", save, part);
@@ -267,6 +267,8 @@ describe("the OpenAPI document", () => {
 		expect(await call("GET /api/v1/caches/contents/{token}/{number}", content, { token: null })).toBe("content");
 		await call("GET /api/v1/caches/contents/{token}/{number}", { ...content, number: "2" }, { token: null });
 		expect(await call("POST /api/v1/attempts/{id}/caches/{cache}/check", { ...id, cache: saved.id }, lease)).toEqual({ is_damaged: false });
+		const warm = { token: agent.token, body: { count: 3, platform: "linux-x64" } };
+		expect((await call("POST /api/v1/agents/self/caches", {}, warm)).caches).toMatchObject([{ id: saved.id, paths: ["deps"] }]);
 		const of = { name: "adhoc", cache: saved.id };
 		expect((await call("GET /api/v1/projects/{name}/caches?limit=1", of)).items).toMatchObject([{ id: saved.id, hits: 1, size: 7 }]);
 		await call("GET /api/v1/projects/{name}/caches/{cache}", of);
@@ -283,6 +285,9 @@ describe("the OpenAPI document", () => {
 		const job = { token: build_cache.token as string };
 		const of = { tool: "turbo", path: "v8/artifacts/k" };
 		expect(await call("GET /api/v1/build-caches/turbo/v8/artifacts/status", {}, job)).toEqual({ status: "enabled" });
+		const results = { name: "adhoc", tool: "turbo" };
+		await call("DELETE /api/v1/projects/{name}/build-caches/{tool}", results);
+		await call("DELETE /api/v1/projects/{name}/build-caches/{tool}", { ...results, tool: "make" });
 		await call("POST /api/v1/build-caches/turbo/v8/artifacts/events", {}, { ...job, body: [] });
 		await call("GET /api/v1/build-caches/{tool}/{path}", of, job);
 		await call("PUT /api/v1/build-caches/{tool}/{path}", of, { ...job, body: "result" });

@@ -125,6 +125,7 @@ export class SimulatedAgent {
 			jobFactory: new SimulatedJobFactory(world, ledger, client, coordinator.bucket.objects),
 			info: () => ({ version: "1", slots: this.#slots, labels: [...this.#labels], facts: {} }),
 			onLabels: () => undefined,
+			beforePolls: async () => undefined,
 		});
 		try {
 			await this.#agent.run();

@@ -9,6 +9,7 @@ import {
 	readlinkSync,
 	rmSync,
 	symlinkSync,
+	truncateSync,
 	utimesSync,
 	writeFileSync,
 } from "node:fs";
@@ -105,6 +106,24 @@ describe("an archive", () => {
 		const { whole, files, bytes } = await packed(at, ["one", "b/c/node_modules", "a/node_modules"]);
 		const { roots } = await unpacked(whole, { paths: ["**/node_modules", "one"], files, bytes });
 		expect(roots).toEqual(["a/node_modules", "b/c/node_modules", "one"]);
+	});
+
+	test("leaves out what it could not bring back under its name", async () => {
+		const at = folder();
+		mkdirSync(path.join(at, "deps"));
+		writeFileSync(path.join(at, "deps", "one"), "1");
+		writeFileSync(path.join(at, "deps", `${"long".repeat(30)}\nname`), "2");
+		symlinkSync("a\nb", path.join(at, "deps", "link"));
+		const { whole, files, bytes, leftOut } = await packed(at, ["deps"]);
+		const { into } = await unpacked(whole, { paths: ["deps"], files, bytes });
+		expect([readdirSync(path.join(into, "deps")), leftOut]).toEqual([["one"], 2]);
+	});
+
+	test("of more than 64 GiB is not packed", async () => {
+		const at = folder();
+		writeFileSync(path.join(at, "sparse"), "");
+		truncateSync(path.join(at, "sparse"), 64 * 1024 ** 3 + 1);
+		await expect(packed(at, ["sparse"])).rejects.toThrow("it is larger than 64 GiB");
 	});
 
 	test("is copied only while nothing in it has changed", async () => {

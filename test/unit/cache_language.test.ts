@@ -41,6 +41,17 @@ describe("cache", () => {
 		]);
 	});
 
+	test("holds nothing that another cache of the job holds", () => {
+		const of = (first: string, second: string) =>
+			errorsOf(`steps: [x]\ncache:\n  - { key: a, paths: [${first}] }\n  - { key: b, paths: [${second}] }`);
+		const advice = "Put both into one cache, or name folders that are beside each other.";
+		expect(of("x, deps/", "./deps")).toEqual([[4, 23, "Two caches hold ./deps.", advice]]);
+		const inside = "Two caches cannot hold both deps and deps/a: one is inside the other.";
+		expect(of("deps", "z, deps/a")).toEqual([[4, 26, inside, advice]]);
+		expect(of("deps/a", "deps")[0]?.[2]).toContain("both deps/a and deps:");
+		expect(of("deps", "deps2, '*/deps'")).toEqual([]);
+	});
+
 	test("takes keys with slashes, blanks and any letters, and the values of a matrix", () => {
 		expect(cachesOf("steps: [x]\ncache: { key: 'a/b c/ü-日本', paths: a }")[0]?.key).toBe("a/b c/ü-日本");
 		const [job] = parse("steps: [x]\nmatrix: { v: [1] }\ncache: { key: 'k-${{ matrix.v }}', paths: a }").pipeline.jobs;
@@ -117,7 +128,7 @@ describe("cache", () => {
 
 	test("has at most twenty, of at most fifty paths", () => {
 		const many = (count: number) =>
-			`steps: [x]\ncache: [${Array.from({ length: count }, (_, n) => `{ key: k${n}, paths: a }`).join(", ")}]`;
+			`steps: [x]\ncache: [${Array.from({ length: count }, (_, n) => `{ key: k${n}, paths: a${n} }`).join(", ")}]`;
 		expect([errorsOf(many(20)), errorsOf(many(21))]).toEqual([[], [[2, 8, "A job has at most 20 caches.", null]]]);
 		const paths = Array.from({ length: 51 }, (_, n) => `p${n}`).join(", ");
 		expect(errorsOf(`steps: [x]\ncache: { key: k, paths: [${paths}] }`)).toEqual([

@@ -20,7 +20,7 @@ const MAX_KEY_BYTES = 512;
 /** How long a lease that was checked is trusted: a build asks thousands of times. */
 const TRUST_MS = 5_000;
 /** A use is recorded once in this time: a write for each read would be too many. */
-const USE_MS = 12 * 60 * 60_000;
+const USE_MS = 60 * 60_000;
 
 const checkedLeases = timedCache<true>(1_000, TRUST_MS);
 
@@ -73,11 +73,12 @@ export async function putResult(
 	}
 	const added = {
 		...{ id, team, project, variant: tool, scope: own, key: checked, job_id: jobId, isTrusted, content: id },
+		...{ paths: [], platform: "", labels: [] },
 		...{ size, unpacked_bytes: size, files: 1, parts: [{ sha256: "", size }] },
 	};
 	const replaced = await replaceCache(environment.DB, added, Date.now());
 	await removeReplaced(environment, replaced);
-	await makeRoomSometimes(environment, { team, project }, id);
+	await makeRoomSometimes(environment, { id, team, project, size, isTrusted });
 }
 
 /** @throws ApiError `length_required`, `too_large` */

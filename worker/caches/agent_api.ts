@@ -10,6 +10,7 @@ import { contentClaims, findCachesOf } from "./find_caches.ts";
 import { partKey } from "./objects.ts";
 import { addressesFor, commitCache, putCachePart } from "./save_caches.ts";
 import { findObject } from "./store.ts";
+import { warmCachesFor } from "./warm_caches.ts";
 
 /** What agents ask of caches. */
 
@@ -27,8 +28,13 @@ async function requestSaves(context: Caller & Bodied<typeof wire.saveCaches>): P
 	return json(await addressesFor(context.environment, lease, caches));
 }
 
-async function check(context: Caller): Promise<Response> {
-	return json({ is_damaged: await checkCache(context.environment, leaseOf(context), context.params.cache ?? "") });
+async function warm({ environment, principal, readBody }: RequestContext<"agent"> & Bodied<typeof wire.askWarmCaches>): Promise<Response> {
+	return json(await warmCachesFor(environment, principal, await readBody()));
+}
+
+async function check(context: Caller & Bodied<typeof wire.checkCache>): Promise<Response> {
+	const { cannot_unpack = false } = await context.readBody();
+	return json({ is_damaged: await checkCache(context.environment, leaseOf(context), context.params.cache ?? "", cannot_unpack) });
 }
 
 /** GET of a part of a content. The address is the credential. */
@@ -81,9 +87,18 @@ export const cacheAgentRoutes = [
 	}),
 	route({
 		method: "POST",
+		path: "/api/v1/agents/self/caches",
+		allow: ["agent"],
+		description: { summary: "The caches that jobs of the agent's labels use most", answers: { 200: wire.warmCaches } },
+		body: wire.askWarmCaches,
+		handle: warm,
+	}),
+	route({
+		method: "POST",
 		path: "/api/v1/attempts/:id/caches/:cache/check",
 		allow: ["lease"],
 		description: { summary: "Check a cache that arrived damaged; a damaged one is removed", answers: { 200: wire.checkedCache } },
+		body: wire.checkCache,
 		handle: check,
 	}),
 	route({

@@ -1,11 +1,14 @@
+import { BUILD_TOOLS } from "../../schema/wire/build_caches.ts";
 import * as wire from "../../schema/wire/caches.ts";
+import { notFound } from "../../schema/wire/errors.ts";
 import { json } from "../http/answers.ts";
 import { listOf, pageOf } from "../http/pages.ts";
 import { idCursor, limit } from "../http/parameters.ts";
-import { type Queried, type RequestContext, route } from "../http/route.ts";
+import { actorOf, type Queried, type RequestContext, route } from "../http/route.ts";
+import { log } from "../platform/logger.ts";
 import { presentCache } from "./present.ts";
 import { removeCache, requireCache, requireCachingProject } from "./remove_cache.ts";
-import { cacheUsage } from "./service.ts";
+import { cacheUsage, removeCachesOfProject } from "./service.ts";
 import { listCaches } from "./store.ts";
 
 /** The caches of a project for people. */
@@ -27,6 +30,15 @@ async function get(context: Caller): Promise<Response> {
 
 async function remove(context: Caller): Promise<Response> {
 	await removeCache(context);
+	return new Response(null, { status: 204 });
+}
+
+async function removeResults(context: Caller): Promise<Response> {
+	const project = await requireCachingProject(context);
+	const tool = BUILD_TOOLS.find((one) => one === context.params.tool);
+	if (!tool) throw notFound("build tool", context.params.tool ?? "");
+	await removeCachesOfProject(context.environment, context.principal.team, project, tool);
+	log("info", "results of a build tool deleted", { request_id: context.requestId, actor: actorOf(context.principal), project, tool });
 	return new Response(null, { status: 204 });
 }
 
@@ -64,5 +76,12 @@ export const cacheRoutes = [
 		allow: ["user"],
 		description: { summary: "Delete a cache", answers: { 204: null } },
 		handle: remove,
+	}),
+	route({
+		method: "DELETE",
+		path: "/api/v1/projects/:name/build-caches/:tool",
+		allow: ["user"],
+		description: { summary: "Delete the results of a build tool", answers: { 204: null } },
+		handle: removeResults,
 	}),
 ];

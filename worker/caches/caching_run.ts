@@ -11,6 +11,8 @@ export interface CachingAttempt extends CachingRun {
 	team: string;
 	project: string;
 	jobId: string;
+	/** The labels that its job asks for. */
+	labels: readonly string[];
 	/** The scopes of a cache; or why the run may not use it, as a sentence. */
 	scopes(wanted: (typeof CACHE_SCOPES)[number]): Scopes | string;
 }
@@ -20,16 +22,18 @@ const DEFAULT_BRANCH = "main";
 
 /** @throws ApiError `attempt_finished`, `attempt_superseded` */
 export async function cachingAttempt(environment: Environment, lease: LeaseTokenClaims): Promise<CachingAttempt> {
-	const { facts, isTrusted } = unwrap(await dispatcherOf(environment, lease.team).cachingRunOf(lease));
+	const { facts, isTrusted, isUpload, labels } = unwrap(await dispatcherOf(environment, lease.team).cachingRunOf(lease));
 	const { project } = facts;
 	const defaultBranch = (await findTrustedProject(environment.DB, lease.team, project))?.default_branch ?? DEFAULT_BRANCH;
 	return {
 		facts,
 		isTrusted,
+		isUpload,
 		team: lease.team,
 		project,
 		jobId: lease.jobId,
+		labels,
 		scopes: (wanted) =>
-			scopesOf({ facts, isTrusted }, wanted, defaultBranch) ?? "A run of a fork cannot use a cache with `scope: project`.",
+			scopesOf({ facts, isTrusted, isUpload }, wanted, defaultBranch) ?? "A run of a fork cannot use a cache with `scope: project`.",
 	};
 }

@@ -5,7 +5,17 @@ import { readCacheLimits } from "../platform/settings.ts";
 import { timedCache } from "../platform/timed_cache.ts";
 import { findTrustedProject } from "../record/projects.ts";
 import { removeCaches } from "./objects.ts";
-import { bytesOfAll, bytesOfProject, deleteRemovalsBefore, leastRecentlyUsed, type RemovableCache, unusedSince } from "./store.ts";
+import {
+	bytesOfAll,
+	bytesOfProject,
+	cachingProjects,
+	deleteRemovalsBefore,
+	deleteUnnamedContents,
+	findCache,
+	leastRecentlyUsed,
+	type RemovableCache,
+	unusedSince,
+} from "./store.ts";
 
 /** Removes caches that take too much room, the least recently used ones first, and unused ones. */
 
@@ -13,28 +23,44 @@ const SLICE = 50;
 /** How long a removal is told. */
 const TOLD_MS = 30 * 24 * 60 * 60_000;
 
+/** A cache that was saved just now. */
+export interface Saved {
+	id: string;
+	team: string;
+	project: string;
+	size: number;
+	isTrusted: boolean;
+}
+
 /**
- * Keeps the caches of a project, and of the installation, within their quotas.
- * @param kept the id of the newest one, which goes last
+ * Keeps the caches of a project, and of the installation, within their quotas. What untrusted runs
+ * have saved goes before what trusted runs have saved, and the new cache goes last.
  */
-export async function makeRoom(environment: Environment, of: { team: string; project: string }, kept: string): Promise<void> {
+export async function makeRoom(environment: Environment, saved: Saved): Promise<void> {
 	const { DB } = environment;
+	const { team, project } = saved;
 	const { totalBytes } = readCacheLimits(environment);
-	const quota = await quotaOf(environment, of.team, of.project);
-	await evict(environment, "quota", kept, of, async () => (await bytesOfProject(DB, of.team, of.project)) - quota);
-	await evict(environment, "installation_quota", kept, null, async () => (await bytesOfAll(DB)) - totalBytes);
+	const quota = await quotaOf(environment, team, project);
+	await evict(environment, "quota", saved, { team, project }, quota, () => bytesOfProject(DB, team, project));
+	await evict(environment, "installation_quota", saved, null, totalBytes, () => bytesOfAll(DB));
 }
 
 /** How often the room of a project is looked at while a build stores thousands of results. */
 const ROOM_MS = 20_000;
-const lookedAt = timedCache<true>(1_000, ROOM_MS);
+/** It is looked at sooner after so many bytes. */
+const ROOM_BYTES = 256 * 1024 * 1024;
+const storedSince = timedCache<number>(1_000, ROOM_MS);
 
-/** The same, at most every twenty seconds for each project. */
-export async function makeRoomSometimes(environment: Environment, of: { team: string; project: string }, kept: string): Promise<void> {
-	const key = `${of.team} ${of.project}`;
-	if (lookedAt.has(key)) return;
-	lookedAt.set(key, true);
-	await makeRoom(environment, of, kept);
+/** The same, at most every twenty seconds or 256 MiB for each project. */
+export async function makeRoomSometimes(environment: Environment, saved: Saved): Promise<void> {
+	const key = `${saved.team} ${saved.project}`;
+	const bytes = storedSince.get(key);
+	if (bytes !== undefined && bytes + saved.size < ROOM_BYTES) {
+		storedSince.set(key, bytes + saved.size);
+		return;
+	}
+	storedSince.set(key, 0);
+	await makeRoom(environment, saved);
 }
 
 /** How many bytes the caches of a project may take. */
@@ -46,18 +72,33 @@ export async function quotaOf(environment: Environment, team: string, project: s
 async function evict(
 	environment: Environment,
 	why: "quota" | "installation_quota",
-	kept: string,
+	saved: Saved,
 	of: { team: string; project: string } | null,
-	excess: () => Promise<number>,
+	most: number,
+	taken: () => Promise<number>,
 ): Promise<void> {
-	for (let left = await excess(); left > 0; left = await excess()) {
-		const oldest = await leastRecentlyUsed(environment.DB, of, SLICE);
-		const others = oldest.filter(({ id }) => id !== kept);
-		const removed = enough(others.length > 0 ? others : oldest, left);
+	for (let left = (await taken()) - most; left > 0; left = (await taken()) - most) {
+		// A cache that has no room even when it is alone takes nothing from the others.
+		const removed = saved.size > most ? await own(environment, saved) : enough(await next(environment, saved, of), left);
 		if (removed.length === 0) return;
 		await removeCaches(environment, removed, why);
 		log("info", "caches removed to make room", { why, caches: removed.length, ...(of ?? {}) });
+		if (removed.some(({ id }) => id === saved.id)) return;
 	}
+}
+
+/** What goes next. */
+async function next(environment: Environment, saved: Saved, of: { team: string; project: string } | null): Promise<RemovableCache[]> {
+	const oldest = (isTrusted: boolean) => leastRecentlyUsed(environment.DB, { of, isTrusted, kept: saved.id }, SLICE);
+	const untrusted = await oldest(false);
+	if (untrusted.length > 0) return untrusted;
+	const trusted = saved.isTrusted ? await oldest(true) : [];
+	return trusted.length > 0 ? trusted : own(environment, saved);
+}
+
+async function own({ DB }: Environment, { team, project, id }: Saved): Promise<RemovableCache[]> {
+	const found = await findCache(DB, team, project, id);
+	return found ? [found] : [];
 }
 
 /** The first of them that free so many bytes, if they share no content. */
@@ -70,14 +111,23 @@ function enough(caches: readonly RemovableCache[], bytes: number): RemovableCach
 	return caches.slice(0, needed === -1 ? undefined : needed + 1);
 }
 
-/** Removes the caches that nobody has used for long. @returns how many */
+/** Removes the caches that nobody has used for long, and those that are too many. @returns how many were unused */
 export async function removeUnused(environment: Environment, now: number): Promise<number> {
+	const { DB } = environment;
 	const { keepMs } = readCacheLimits(environment);
-	await deleteRemovalsBefore(environment.DB, now - TOLD_MS);
-	for (let total = 0; ; ) {
-		const unused = await unusedSince(environment.DB, now - keepMs, SLICE);
-		if (unused.length === 0) return total;
+	await deleteRemovalsBefore(DB, now - TOLD_MS);
+	await deleteUnnamedContents(DB);
+	let total = 0;
+	for (;;) {
+		const unused = await unusedSince(DB, now - keepMs, SLICE);
+		if (unused.length === 0) break;
 		await removeCaches(environment, unused, "unused");
 		total += unused.length;
 	}
+	// A quota may have become smaller, and a build looks at the room only now and then.
+	for (const of of await cachingProjects(DB)) await makeRoom(environment, { ...of, ...NONE });
+	return total;
 }
+
+/** No cache was saved. */
+const NONE = { id: "", size: 0, isTrusted: true };

@@ -1,6 +1,5 @@
 import * as z from "zod";
 import type { FoundCache, findCaches, foundCaches } from "../../schema/wire/caches.ts";
-import { LEASE_TOKEN_MS } from "../../schema/wire/limits.ts";
 import type { Environment } from "../bindings.ts";
 import { type LeaseTokenClaims, leaseClaims } from "../identity/lease_token.ts";
 import { sign } from "../identity/signing.ts";
@@ -48,7 +47,16 @@ async function find(
 	return found;
 }
 
-async function presentFound(environment: Environment, lease: LeaseTokenClaims, stored: StoredCache, key: string): Promise<FoundCache> {
+/** A restore begins at once, and whoever has the address needs nothing else. */
+const CONTENT_MS = 2 * 60 * 60_000;
+
+/** A found cache, with an address that its reader alone gets. */
+export async function presentFound(
+	environment: Environment,
+	lease: LeaseTokenClaims,
+	stored: StoredCache,
+	key: string,
+): Promise<FoundCache> {
 	const claims = { ...lease, objectId: stored.object_id };
 	return {
 		id: stored.id,
@@ -58,6 +66,6 @@ async function presentFound(environment: Environment, lease: LeaseTokenClaims, s
 		parts: [...stored.parts],
 		files: stored.files,
 		unpacked_bytes: stored.unpacked_bytes,
-		url: `/api/v1/caches/contents/${await sign(environment.SIGNING_KEY, "cache", claims, Date.now() + LEASE_TOKEN_MS)}`,
+		url: `/api/v1/caches/contents/${await sign(environment.SIGNING_KEY, "cache", claims, Date.now() + CONTENT_MS)}`,
 	};
 }

@@ -27,6 +27,7 @@ const saveClaims = leaseClaims.extend({
 	scope: z.string(),
 	key: z.string(),
 	variant: z.string(),
+	labels: z.array(z.string()),
 	isTrusted: z.boolean(),
 });
 type SaveClaims = z.infer<typeof saveClaims>;
@@ -37,13 +38,23 @@ export async function addressesFor(
 	lease: LeaseTokenClaims,
 	wanted: z.infer<typeof saveCaches>["caches"],
 ): Promise<z.infer<typeof saveAddresses>> {
-	const { team, project, isTrusted, scopes } = await cachingAttempt(environment, lease);
+	const { team, project, isTrusted, labels, scopes } = await cachingAttempt(environment, lease);
 	const caches = await Promise.all(
 		wanted.map(async ({ key, variant, scope: asked }) => {
 			const own = scopes(asked);
 			if (typeof own === "string") return { url: null, refused: own };
 			if (await hasEntry(environment.DB, { team, project, variant }, own.own, key)) return { url: null, refused: null };
-			const claims: SaveClaims = { ...lease, cacheId: newId("cache"), project, scope: own.own, key, variant, isTrusted };
+			const cacheId = newId("cache");
+			const claims: SaveClaims = {
+				...lease,
+				cacheId,
+				project,
+				scope: own.own,
+				key,
+				variant,
+				labels: [...labels],
+				isTrusted,
+			};
 			return {
 				url: `/api/v1/caches/saves/${await sign(environment.SIGNING_KEY, "cache_save", claims, Date.now() + SAVE_MS)}`,
 				refused: null,
@@ -91,18 +102,20 @@ export async function commitCache(environment: Environment, token: string, manif
 	const claims = await claimsOf(environment, token);
 	const { team, project, cacheId } = claims;
 	await checkParts(environment, claims, manifest);
-	const { content, parts, files, unpacked_bytes } = manifest;
+	const { content, parts, files, unpacked_bytes, paths, platform } = manifest;
+	const size = parts.reduce((sum, part) => sum + part.size, 0);
 	const { entryId, objectId } = await addCache(
 		environment.DB,
 		{
 			...{ id: cacheId, team, project, variant: claims.variant, scope: claims.scope, key: claims.key },
+			...{ paths, platform, labels: claims.labels },
 			...{ job_id: claims.jobId, isTrusted: claims.isTrusted, content },
-			...{ size: parts.reduce((sum, { size }) => sum + size, 0), unpacked_bytes, files, parts },
+			...{ size, unpacked_bytes, files, parts },
 		},
 		Date.now(),
 	);
 	// The same content is there already: retention deletes these parts, which nothing names.
-	if (objectId === cacheId) await makeRoom(environment, { team, project }, entryId);
+	if (objectId === cacheId) await makeRoom(environment, { id: entryId, team, project, size, isTrusted: claims.isTrusted });
 	return { id: entryId, is_first: entryId === cacheId };
 }
 

@@ -10,6 +10,8 @@ import type { CACHE_SCOPES } from "../../schema/wire/caches.ts";
 export interface CachingRun {
 	facts: Pick<RunFacts, "branch" | "tag" | "pull_request" | "target_branch">;
 	isTrusted: boolean;
+	/** Whether its source was uploaded: it may be what no branch has. */
+	isUpload: boolean;
 }
 
 export interface Scopes {
@@ -21,7 +23,7 @@ export interface Scopes {
 
 /** The scope of `scope: project`. */
 const PROJECT = "project";
-/** The scope of trusted runs without a branch, such as those of an uploaded source. */
+/** The scope of trusted runs without a branch, and of uploaded sources. */
 const SUBMITTED = "submitted";
 
 /**
@@ -29,14 +31,20 @@ const SUBMITTED = "submitted";
  * @param wanted `project` for a cache that every trusted run of the project reads and writes
  * @returns null where the run may not use such a cache
  */
-export function scopesOf({ facts, isTrusted }: CachingRun, wanted: (typeof CACHE_SCOPES)[number], defaultBranch: string): Scopes | null {
+export function scopesOf(
+	{ facts, isTrusted, isUpload }: CachingRun,
+	wanted: (typeof CACHE_SCOPES)[number],
+	defaultBranch: string,
+): Scopes | null {
 	const { branch, tag, pull_request, target_branch } = facts;
 	const ofDefault = branchScope(defaultBranch);
 	// Nobody but this pull request reads what a fork writes.
 	if (!isTrusted) return wanted === "project" ? null : { own: `fork ${pull_request}`, readable: [`fork ${pull_request}`, ofDefault] };
 	if (wanted === "project") return { own: PROJECT, readable: [PROJECT] };
 	const ofTarget = target_branch === "" ? [] : [branchScope(target_branch)];
-	const own = pull_request !== "" ? `pull ${pull_request}` : tag !== "" ? `tag ${tag}` : branch !== "" ? branchScope(branch) : SUBMITTED;
+	const ofBranch = branch === "" ? [] : [branchScope(branch)];
+	if (isUpload) return { own: SUBMITTED, readable: [...new Set([SUBMITTED, ...ofBranch, ofDefault])] };
+	const own = pull_request !== "" ? `pull ${pull_request}` : tag !== "" ? `tag ${tag}` : (ofBranch[0] ?? SUBMITTED);
 	return { own, readable: [...new Set([own, ...ofTarget, ofDefault])] };
 }
 

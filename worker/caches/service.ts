@@ -3,6 +3,7 @@ export { makeRoomSometimes, removeUnused } from "./evict_caches.ts";
 export { CACHE_PREFIX, objectIdIn, partKey, removeReplaced } from "./objects.ts";
 export { findExact, knownObjects, recordUse, replaceCache, type StoredCache } from "./store.ts";
 
+import type { BuildTool } from "../../schema/wire/build_caches.ts";
 import type { Cache, CacheUsage } from "../../schema/wire/caches.ts";
 import type { Environment } from "../bindings.ts";
 import { quotaOf } from "./evict_caches.ts";
@@ -12,10 +13,15 @@ import { cacheTotals, entriesOfProject, listCaches, listRemovals } from "./store
 
 const SLICE = 200;
 
-/** Removes every cache of a project. */
-export async function removeCachesOfProject(environment: Environment, team: string, project: string): Promise<void> {
+/** Removes the caches of a project. @param tool only the results of this build tool; null: all of them */
+export async function removeCachesOfProject(
+	environment: Environment,
+	team: string,
+	project: string,
+	tool: BuildTool | null = null,
+): Promise<void> {
 	for (;;) {
-		const entries = await entriesOfProject(environment.DB, team, project, SLICE);
+		const entries = await entriesOfProject(environment.DB, { team, project, tool }, SLICE);
 		if (entries.length === 0) return;
 		await removeCaches(environment, entries, null);
 	}

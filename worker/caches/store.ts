@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, lt, sql } from "drizzle-orm";
+import { and, desc, eq, lt, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { type CacheEntryRow, cacheEntries, cacheObjects, cacheRemovals } from "../../schema/database/tables.ts";
 import { BUILD_TOOLS, type BuildTool } from "../../schema/wire/build_caches.ts";
@@ -10,7 +10,7 @@ import type { CachePart, RemovedCache } from "../../schema/wire/caches.ts";
  */
 
 /** An entry with what is stored of its content. */
-export type StoredCache = Omit<CacheEntryRow, "object_id"> & {
+export type StoredCache = Omit<CacheEntryRow, "object_id" | "paths" | "platform" | "labels"> & {
 	object_id: string;
 	content: string;
 	size: number;
@@ -110,6 +110,11 @@ export interface NewCache extends CachePlace {
 	scope: string;
 	key: string;
 	job_id: string;
+	paths: readonly string[];
+	/** Empty for a result of a build tool. */
+	platform: string;
+	/** The labels that its job asks for. */
+	labels: readonly string[];
 	/** Whether a trusted run saves it: the two kinds share no content. */
 	isTrusted: boolean;
 	content: string;
@@ -137,14 +142,20 @@ export async function addCache(db: D1Database, added: NewCache, now: number): Pr
 			.bind(id, team, project, trust, content, added.size, added.unpacked_bytes, added.files, JSON.stringify(added.parts), now),
 		db
 			.prepare(
-				`INSERT INTO cache_entries (id, team, project, variant, scope, key, object_id, job_id, hits, created_at, used_at)
-				SELECT ?, ?, ?, ?, ?, ?, id, ?, 0, ?, ? FROM (${ofContent}) WHERE true ON CONFLICT (team, project, variant, scope, key) DO NOTHING`,
+				`INSERT INTO cache_entries (id, team, project, variant, scope, key, object_id, job_id, paths, platform, labels, hits, created_at, used_at)
+				SELECT ?, ?, ?, ?, ?, ?, id, ?, ?, ?, ?, 0, ?, ? FROM (${ofContent}) WHERE true ON CONFLICT (team, project, variant, scope, key) DO NOTHING`,
 			)
-			.bind(id, team, project, variant, scope, key, added.job_id, now, now, team, project, trust, content),
+			.bind(
+				...[id, team, project, variant, scope, key, added.job_id],
+				...[JSON.stringify(added.paths), added.platform, JSON.stringify(added.labels), now, now],
+				...[team, project, trust, content],
+			),
 		db
 			.prepare("SELECT id FROM cache_entries WHERE team = ? AND project = ? AND variant = ? AND scope = ? AND key = ?")
 			.bind(team, project, variant, scope, key),
 		db.prepare(ofContent).bind(team, project, trust, content),
+		// Another job was first to save the key: nothing leads to this content.
+		db.prepare(DELETE_UNNAMED).bind(JSON.stringify([id])),
 	]);
 	return { entryId: entry?.results[0]?.id ?? id, objectId: object?.results[0]?.id ?? id };
 }
@@ -170,7 +181,7 @@ export async function replaceCache(db: D1Database, added: NewCache, now: number)
 			.prepare(
 				`INSERT INTO cache_entries (id, team, project, variant, scope, key, object_id, job_id, hits, created_at, used_at)
 				VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?1, ?7, 0, ?8, ?8) ON CONFLICT (team, project, variant, scope, key)
-				DO UPDATE SET object_id = excluded.object_id, job_id = excluded.job_id, created_at = excluded.created_at, used_at = excluded.used_at`,
+				DO UPDATE SET id = excluded.id, object_id = excluded.object_id, job_id = excluded.job_id, created_at = excluded.created_at, used_at = excluded.used_at`,
 			)
 			.bind(id, ...place, added.job_id, now),
 	]);
@@ -229,6 +240,16 @@ export async function findCache(db: D1Database, team: string, project: string, i
 	return row && withParts(row);
 }
 
+/**
+ * Deletes contents that nothing leads to: a cache was replaced or removed while another one was saved.
+ * Their parts are then without a name.
+ */
+export async function deleteUnnamedContents(db: D1Database): Promise<void> {
+	await db
+		.prepare("DELETE FROM cache_objects WHERE NOT EXISTS (SELECT 1 FROM cache_entries AS e WHERE e.object_id = cache_objects.id)")
+		.run();
+}
+
 /** The parts of a content; null if it is gone. */
 export async function findObject(db: D1Database, id: string): Promise<{ parts: readonly CachePart[] } | null> {
 	const rows = await drizzle(db).select({ parts: cacheObjects.parts }).from(cacheObjects).where(eq(cacheObjects.id, id));
@@ -271,21 +292,34 @@ export async function bytesOfAll(db: D1Database): Promise<number> {
 }
 
 /** An entry that may be removed. */
-export type RemovableCache = Pick<StoredCache, "id" | "team" | "project" | "key" | "scope" | "object_id" | "size">;
+export type RemovableCache = Pick<StoredCache, "id" | "team" | "project" | "variant" | "key" | "scope" | "object_id" | "size">;
 
-const REMOVABLE =
-	"SELECT e.id, e.team, e.project, e.key, e.scope, e.object_id, o.size FROM cache_entries AS e JOIN cache_objects AS o ON o.id = e.object_id";
+const REMOVABLE = `SELECT e.id, e.team, e.project, e.variant, e.key, e.scope, e.object_id, o.size
+	FROM cache_entries AS e JOIN cache_objects AS o ON o.id = e.object_id`;
 
-/** The least recently used entries, of one project or of all. */
-export async function leastRecentlyUsed(
-	db: D1Database,
-	of: { team: string; project: string } | null,
-	limit: number,
-): Promise<RemovableCache[]> {
+/** Which entries may go. */
+export interface Evictable {
+	/** Null: of all projects. */
+	of: { team: string; project: string } | null;
+	/** Whether trusted or untrusted runs have saved them. */
+	isTrusted: boolean;
+	/** The id of the one that stays. */
+	kept: string;
+}
+
+/** The least recently used entries. */
+export async function leastRecentlyUsed(db: D1Database, { of, isTrusted, kept }: Evictable, limit: number): Promise<RemovableCache[]> {
+	const rest = "o.is_trusted = ? AND e.id <> ? ORDER BY e.used_at LIMIT ?";
+	const values = [isTrusted ? 1 : 0, kept, limit];
 	const statement = of
-		? db.prepare(`${REMOVABLE} WHERE e.team = ? AND e.project = ? ORDER BY e.used_at LIMIT ?`).bind(of.team, of.project, limit)
-		: db.prepare(`${REMOVABLE} ORDER BY e.used_at LIMIT ?`).bind(limit);
+		? db.prepare(`${REMOVABLE} WHERE e.team = ? AND e.project = ? AND ${rest}`).bind(of.team, of.project, ...values)
+		: db.prepare(`${REMOVABLE} WHERE ${rest}`).bind(...values);
 	return (await statement.all<RemovableCache>()).results;
+}
+
+/** The projects that have caches. */
+export async function cachingProjects(db: D1Database): Promise<{ team: string; project: string }[]> {
+	return (await db.prepare("SELECT DISTINCT team, project FROM cache_objects").all<{ team: string; project: string }>()).results;
 }
 
 /** The entries that nobody has used since. */
@@ -299,7 +333,7 @@ const MAX_REMOVALS = 100;
 
 /**
  * Deletes entries, and every content that no entry leads to any more.
- * @param why for the list of removals; null if somebody asked for it
+ * @param why for the list of removals, which results of build tools are not in; null if somebody asked for it
  * @returns the objects of those contents, with how many parts each has
  */
 export async function removeEntries(
@@ -309,18 +343,20 @@ export async function removeEntries(
 	now: number,
 ): Promise<RemovedObject[]> {
 	if (removed.length === 0) return [];
-	const ids = JSON.stringify(removed.map(({ id }) => id));
 	const objects = JSON.stringify([...new Set(removed.map(({ object_id }) => object_id))]);
-	const notes = JSON.stringify(removed);
+	const all = JSON.stringify(removed);
 	const [, , deleted] = await db.batch<RawObject>([
 		db
 			.prepare(
 				`INSERT INTO cache_removals (id, team, project, key, scope, size, why, removed_at)
 				SELECT value ->> 'id', value ->> 'team', value ->> 'project', value ->> 'key', value ->> 'scope', value ->> 'size', ?1, ?2 FROM json_each(?3)
-				WHERE ?1 IS NOT NULL ON CONFLICT (id) DO NOTHING`,
+				WHERE ?1 IS NOT NULL AND value ->> 'variant' NOT IN (${OF_TOOLS}) ON CONFLICT (id) DO NOTHING`,
 			)
-			.bind(why, now, notes),
-		db.prepare("DELETE FROM cache_entries WHERE id IN (SELECT value FROM json_each(?))").bind(ids),
+			.bind(why, now, all),
+		// One whose content was replaced meanwhile is not the one that was to go.
+		db
+			.prepare("DELETE FROM cache_entries WHERE (id, object_id) IN (SELECT value ->> 'id', value ->> 'object_id' FROM json_each(?))")
+			.bind(all),
 		db.prepare(DELETE_UNNAMED).bind(objects),
 	]);
 	return (deleted?.results ?? []).map(withoutText);
@@ -340,17 +376,49 @@ export async function deleteRemovalsBefore(db: D1Database, before: number): Prom
 	await drizzle(db).delete(cacheRemovals).where(lt(cacheRemovals.removed_at, before));
 }
 
-/** Every entry of a project. */
-export async function entriesOfProject(db: D1Database, team: string, project: string, limit: number): Promise<RemovableCache[]> {
-	return (await db.prepare(`${REMOVABLE} WHERE e.team = ? AND e.project = ? LIMIT ?`).bind(team, project, limit).all<RemovableCache>())
-		.results;
+/** Entries of a project. @param tool only the results of this build tool; null: all of them */
+export async function entriesOfProject(
+	db: D1Database,
+	{ team, project, tool }: { team: string; project: string; tool: BuildTool | null },
+	limit: number,
+): Promise<RemovableCache[]> {
+	const statement = db.prepare(`${REMOVABLE} WHERE e.team = ?1 AND e.project = ?2 AND (?3 IS NULL OR e.variant = ?3) LIMIT ?4`);
+	return (await statement.bind(team, project, tool, limit).all<RemovableCache>()).results;
 }
 
 /** Those of these objects that D1 knows. */
 export async function knownObjects(db: D1Database, ids: readonly string[]): Promise<Set<string>> {
-	const rows = await drizzle(db)
-		.select({ id: cacheObjects.id })
-		.from(cacheObjects)
-		.where(inArray(cacheObjects.id, [...ids]));
-	return new Set(rows.map(({ id }) => id));
+	const statement = db.prepare("SELECT id FROM cache_objects WHERE id IN (SELECT value FROM json_each(?))");
+	const { results } = await statement.bind(JSON.stringify(ids)).all<{ id: string }>();
+	return new Set(results.map(({ id }) => id));
+}
+
+/** Which caches an agent may fetch at its start. */
+export interface WarmFilter {
+	team: string;
+	platform: string;
+	/** The labels that the agent has. */
+	labels: readonly string[];
+	/** The projects whose jobs it takes; none: all. */
+	projects: readonly string[];
+	/** Used since this time, in milliseconds since 1970. */
+	since: number;
+}
+
+/** The most used caches that trusted jobs of such an agent would find. */
+export async function mostUsed(
+	db: D1Database,
+	{ team, platform, labels, projects, since }: WarmFilter,
+	limit: number,
+): Promise<(StoredCache & { paths: string[] })[]> {
+	const { results } = await db
+		.prepare(
+			`SELECT ${STORED}, e.paths FROM cache_entries AS e JOIN cache_objects AS o ON o.id = e.object_id
+			WHERE e.used_at >= ?1 AND e.team = ?2 AND e.platform = ?3 AND o.is_trusted = 1
+			AND NOT EXISTS (SELECT 1 FROM json_each(e.labels) WHERE value NOT IN (SELECT value FROM json_each(?4)))
+			AND (?5 = '[]' OR e.project IN (SELECT value FROM json_each(?5))) ORDER BY e.hits DESC, e.used_at DESC LIMIT ?6`,
+		)
+		.bind(since, team, platform, JSON.stringify(labels), JSON.stringify(projects), limit)
+		.all<Raw & { paths: string }>();
+	return results.map(({ paths, ...row }) => ({ ...withParts(row), paths: JSON.parse(paths) as string[] }));
 }

@@ -1,6 +1,5 @@
 import { DurableObject } from "cloudflare:workers";
 import type { ArtifactRow, EventRow } from "../../schema/database/tables.ts";
-import type { RunFacts } from "../../schema/pipeline/expressions/scope.ts";
 import type { Discovery } from "../../schema/pipeline/resolve/resolved.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { newId } from "../../schema/wire/ids.ts";
@@ -63,6 +62,7 @@ import {
 	type LeaseClaims,
 	liveAttemptOf,
 	pinCommit,
+	type QueuedCachingRun,
 	releaseOffer,
 	type SavedArtifact,
 	type Started,
@@ -562,7 +562,7 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 		return this.#command((core) => discoveryOfAttempt(core, lease));
 	}
 
-	async cachingRunOf(lease: LeaseClaims): Promise<Result<{ facts: RunFacts; isTrusted: boolean }>> {
+	async cachingRunOf(lease: LeaseClaims): Promise<Result<QueuedCachingRun>> {
 		return this.#command((core) => cachingRunOf(core, lease));
 	}
 

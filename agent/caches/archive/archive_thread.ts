@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { constants, cpSync } from "node:fs";
 import { Readable } from "node:stream";
 import { parentPort, workerData } from "node:worker_threads";
 import { createZstdCompress, createZstdDecompress, type ZstdCompress, constants as zlib } from "node:zlib";
@@ -162,19 +161,18 @@ async function* parts(): AsyncGenerator<Buffer> {
 	}
 }
 
-function runCopy({ from, to, fingerprint }: Extract<Task, { kind: "copy" }>): void {
-	const isUnchanged = fingerprintOf(from) === fingerprint;
-	// A file system that can share the bytes of two files until one changes does so.
-	const options = { recursive: true, mode: constants.COPYFILE_FICLONE, preserveTimestamps: true, verbatimSymlinks: true };
-	if (isUnchanged) cpSync(from, to, options);
-	send({ copied: isUnchanged });
+async function runCopy({ from, to, fingerprint }: Extract<Task, { kind: "copy" }>): Promise<void> {
+	if (fingerprint !== null && fingerprintOf(from) !== fingerprint) return send({ copied: null });
+	const { copyTree } = await import("./copy_tree.ts");
+	copyTree(from, to);
+	send({ copied: fingerprint ?? fingerprintOf(to) });
 }
 
 async function run(task: Task): Promise<void> {
 	try {
 		if (task.kind === "pack") await runPack(task);
 		else if (task.kind === "unpack") await runUnpack(task);
-		else runCopy(task);
+		else await runCopy(task);
 	} catch (error) {
 		send({ error: (error as Error).message, isDamaged: error instanceof BadArchive });
 	}

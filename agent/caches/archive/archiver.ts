@@ -61,6 +61,15 @@ export async function unpackInto(
 
 /** Copies a folder that has not changed. @returns false if it has */
 export async function copyUnchanged(from: string, to: string, fingerprint: string, signal: AbortSignal): Promise<boolean> {
+	return (await copy(from, to, fingerprint, signal)) !== null;
+}
+
+/** Copies a folder. @returns the fingerprint of the copy */
+export async function copyFolder(from: string, to: string, signal: AbortSignal): Promise<string> {
+	return (await copy(from, to, null, signal)) as string;
+}
+
+async function copy(from: string, to: string, fingerprint: string | null, signal: AbortSignal): Promise<string | null> {
 	return expected(await inThread({ kind: "copy", from, to, fingerprint }, signal, async () => undefined), "copied");
 }
 

@@ -13,8 +13,8 @@ export type Task =
 			compression: (typeof CACHE_COMPRESSIONS)[number] | null;
 	  }
 	| { kind: "unpack"; folder: string; bounds: ArchiveBounds }
-	/** `fingerprint`: that of an unchanged folder. */
-	| { kind: "copy"; from: string; to: string; fingerprint: string };
+	/** `fingerprint`: that of an unchanged folder; null: it is copied as it is. */
+	| { kind: "copy"; from: string; to: string; fingerprint: string | null };
 
 /** To a thread. */
 export type ToThread =
@@ -50,7 +50,7 @@ export type FromThread =
 	| { taken: true }
 	| { packed: PackedArchive }
 	| { unpacked: UnpackedArchive }
-	/** False: the folder has changed, and nothing was copied. */
-	| { copied: boolean }
+	/** The fingerprint of the copy. Null: the folder has changed, and nothing was copied. */
+	| { copied: string | null }
 	/** `isDamaged`: the archive is what is wrong. */
 	| { error: string; isDamaged: boolean };

@@ -14,6 +14,8 @@ import {
 	utimesSync,
 } from "node:fs";
 import { Header, Pax } from "tar";
+import { formatBytes } from "../../../schema/wire/bytes.ts";
+import { MAX_CACHE_BYTES } from "../../../schema/wire/limits.ts";
 
 /**
  * Packs folders as a tar archive whose bytes depend on nothing but their content: the names are
@@ -29,7 +31,7 @@ const CHUNK = 1024 * 1024;
 export interface Packed {
 	files: number;
 	bytes: number;
-	/** Sockets, devices and names that are not UTF-8, which are left out. */
+	/** Sockets, devices, and names that are not UTF-8 or have a line break, which are left out. */
 	leftOut: number;
 }
 
@@ -43,6 +45,14 @@ export async function pack(root: string, roots: readonly string[], write: (bytes
 	const packer = new Packer(root, write);
 	for (const path of [...roots].sort()) await packer.add(path);
 	return packer.end();
+}
+
+/**
+ * Whether an archive can hold a name. A replaced character is no character of the name: then the name
+ * is not UTF-8. A line break ends a record of a pax header.
+ */
+function isPortable(name: string): boolean {
+	return !name.includes("\uFFFD") && !name.includes("\n");
 }
 
 class Packer {
@@ -59,8 +69,7 @@ class Packer {
 
 	async add(path: string): Promise<void> {
 		const place = `${this.#root}/${path}`;
-		// A replaced character is no character of the name: then the name is not UTF-8.
-		const info = path.includes("\uFFFD") ? undefined : lstatSync(place, { throwIfNoEntry: false });
+		const info = isPortable(path) ? lstatSync(place, { throwIfNoEntry: false }) : undefined;
 		if (info?.isFile()) await this.#addFile(path, place);
 		else if (info?.isDirectory()) await this.#addFolder(path, place, info);
 		else if (info?.isSymbolicLink()) await this.#addLink(path, place);
@@ -82,7 +91,12 @@ class Packer {
 	}
 
 	async #addLink(path: string, place: string): Promise<void> {
-		await this.#header({ path, type: "SymbolicLink", mode: 0o777, size: 0, linkpath: readlinkSync(place) });
+		const linkpath = readlinkSync(place);
+		if (!isPortable(linkpath)) {
+			this.#packed.leftOut += 1;
+			return;
+		}
+		await this.#header({ path, type: "SymbolicLink", mode: 0o777, size: 0, linkpath });
 		lutimesSync(place, FILE_TIME, FILE_TIME);
 		this.#packed.files += 1;
 	}
@@ -91,6 +105,7 @@ class Packer {
 		const file = openSync(place, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
 		try {
 			const { size, mode } = fstatSync(file);
+			if (this.#packed.bytes + size > MAX_CACHE_BYTES) throw new Error(`it is larger than ${formatBytes(MAX_CACHE_BYTES)}`);
 			await this.#header({ path, type: "File", mode: (mode & 0o100) === 0 ? 0o644 : 0o755, size });
 			for (let left = size; left > 0; ) {
 				if (this.#length === CHUNK) await this.#flush();

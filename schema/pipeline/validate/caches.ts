@@ -56,9 +56,35 @@ const cacheShape = strict({
 		),
 });
 
+const plain = (text: string) => text.replace(/^(\.\/+)+|\/+$/g, "");
+
+/** A cache is moved out of the workspace as a whole, so nothing can be in two. */
+function rejectOverlaps(all: readonly { paths: string | readonly string[] }[], context: z.RefinementCtx): void {
+	const places = all.flatMap(({ paths }, cache) => [paths].flat().map((text, index) => ({ cache, index, text, place: plain(text) })));
+	for (const { cache, index, text, place } of places) {
+		const other = places.find(
+			(one) => one.cache < cache && (`${place}/`.startsWith(`${one.place}/`) || `${one.place}/`.startsWith(`${place}/`)),
+		);
+		if (other)
+			context.addIssue({
+				code: "custom",
+				path: Array.isArray(all[cache]?.paths) ? [cache, "paths", index] : [cache, "paths"],
+				message:
+					other.place === place
+						? `Two caches hold ${text}.`
+						: `Two caches cannot hold both ${other.text} and ${text}: one is inside the other.`,
+				params: { suggestion: "Put both into one cache, or name folders that are beside each other." },
+			});
+	}
+}
+
 /** One cache, or a list of them. */
 export const caches = withShorthand(
-	z.array(cacheShape).min(1, "`cache` must have at least one cache.").max(MAX_CACHES, `A job has at most ${MAX_CACHES} caches.`),
+	z
+		.array(cacheShape)
+		.min(1, "`cache` must have at least one cache.")
+		.max(MAX_CACHES, `A job has at most ${MAX_CACHES} caches.`)
+		.superRefine(rejectOverlaps),
 	[cacheShape],
 	(value) => (isScalar(value) ? value : listOfOne(value)),
 );

@@ -33,6 +33,7 @@ export const ADDRESSES: readonly Address[] = [
 	post("/api/v1/agents/self/hello", "agent", { ...right.HELLO, session: "{#next_session_number}" }),
 	{ ...post("/api/v1/agents/self/poll", "agent", { ...right.POLL, session: "{#session_number}", seq: "{#seq}" }), mayPark: true },
 	post("/api/v1/agents/self/renew", "agent", { ...right.RENEWAL, session: "{#session_number}", seq: "{#seq}" }),
+	post("/api/v1/agents/self/caches", "agent", right.WARM_CACHES),
 	post("/api/v1/agents/self/bye", "agent", { session: "{#session_number}" }),
 	post("/api/v1/attempts/{attempt}/start", "lease", {}),
 	post("/api/v1/attempts/{attempt}/release", "lease", {}),

@@ -36,6 +36,7 @@ export const PLAN = {
 	],
 };
 export const SAVED_CACHES = { caches: [{ key: "npm-1", scope: "branch", variant: SHA256 }] };
+export const WARM_CACHES = { count: 3, platform: "linux-x64" };
 export const WANTED_CACHES = { caches: [{ ...SAVED_CACHES.caches[0], restore_keys: ["npm-", "n"] }] };
 export const CACHE_MANIFEST = { content: SHA256, parts: [{ sha256: SHA256, size: 3 }], files: 1, unpacked_bytes: 3 };
 export const FINISH = {

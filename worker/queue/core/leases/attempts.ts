@@ -184,10 +184,25 @@ export function discoveryOfAttempt(core: Core, lease: LeaseClaims): { discovery:
 	return discovery && { discovery, run: findRun(core, attempt.run_id) as RunRow };
 }
 
+/** The run of a job with caches, and the labels that the job asks for. */
+export interface QueuedCachingRun {
+	facts: RunFacts;
+	isTrusted: boolean;
+	isUpload: boolean;
+	labels: readonly string[];
+}
+
 /** The run of this live attempt, as far as its caches depend on it. @throws ApiError as `liveAttempt` does */
-export function cachingRunOf(core: Core, lease: LeaseClaims): { facts: RunFacts; isTrusted: boolean } {
-	const run = findRun(core, liveAttemptOf(core, lease).run_id) as RunRow;
-	return { facts: runFacts(pipelineOf(core, run), run.project, run.trigger_kind), isTrusted: run.is_trusted === 1 };
+export function cachingRunOf(core: Core, lease: LeaseClaims): QueuedCachingRun {
+	const attempt = liveAttemptOf(core, lease);
+	const run = findRun(core, attempt.run_id) as RunRow;
+	const { labels } = definitionOf(core, jobOf(core, attempt)).runs_on;
+	return {
+		facts: runFacts(pipelineOf(core, run), run.project, run.trigger_kind),
+		isTrusted: run.is_trusted === 1,
+		isUpload: run.source_upload !== null,
+		labels,
+	};
 }
 
 /**
