@@ -325,8 +325,8 @@ export interface Dispatcher extends Rpc.DurableObjectBranded {
 	): Promise<Result<AttemptState>>;
 	/** The task of the discovery job of this live attempt, with its run; null for other jobs. */
 	discoveryOf(lease: LeaseClaims): Promise<Result<{ discovery: Discovery; run: RunRow } | null>>;
-	/** The run of this live attempt, as far as its caches depend on it. */
-	cachingRunOf(lease: LeaseClaims): Promise<Result<QueuedCachingRun>>;
+	/** The run of this live attempt, as far as its caches depend on it; and whether the disk has room for more. */
+	cachingRunOf(lease: LeaseClaims): Promise<Result<QueuedCachingRun & { hasRoom: boolean }>>;
 	/** Whether an attempt is live. A LogShard asks about an open log without news. */
 	isAttemptLive(attemptId: string): Promise<boolean>;
 	/** Whether a LogShard may begin the log of this attempt: the log is not elsewhere. */

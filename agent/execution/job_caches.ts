@@ -1,3 +1,4 @@
+import type * as z from "zod";
 import { formatBytes } from "../../schema/wire/bytes.ts";
 import { type CacheUse, type FoundCache, foundCaches, saveAddresses } from "../../schema/wire/caches.ts";
 import { formatDuration } from "../../schema/wire/duration.ts";
@@ -21,6 +22,9 @@ interface Used {
 	/** Why the coordinator refuses it to this run; null if it does not. */
 	refused: string | null;
 }
+
+type SaveAddress = z.infer<typeof saveAddresses>["caches"][number];
+const NO_ADDRESS: SaveAddress = { url: null, refused: "the coordinator gives no address for it" };
 
 /**
  * The caches of a job: restored before its steps, and saved after them. No error of a cache ends a
@@ -148,25 +152,24 @@ export class JobCaches {
 		try {
 			const wanted = this.#used.filter((one) => isWanted(one) && one.refused === null);
 			const unsaved = wanted.filter(({ found }) => !found?.is_exact);
-			for (const [one, url] of await this.#addresses(unsaved)) await this.#saveOne(one, url);
+			const answers = await this.#addresses(unsaved);
+			for (const [index, one] of unsaved.entries()) await this.#saveOne(one, answers[index] ?? NO_ADDRESS);
 		} catch (error) {
 			await spool.writeLine(`:: caches are not saved: ${(error as Error).message}`);
 		}
 	}
 
-	/** With the address that saves it; null: a cache with its key exists. */
-	async #addresses(unsaved: readonly Used[]): Promise<[Used, string | null][]> {
+	async #addresses(unsaved: readonly Used[]): Promise<SaveAddress[]> {
 		if (unsaved.length === 0) return [];
 		const { assignment, client, token } = this.#job.context;
 		const json = { caches: unsaved.map(({ cache: { key, scope, variant } }) => ({ key, scope, variant })) };
 		const call = { method: "POST", path: `/api/v1/attempts/${assignment.attempt_id}/caches`, token, json } as const;
-		const { caches } = await untilAnswered(() => client.fetch(saveAddresses, call), AbortSignal.timeout(SAVING_MS));
-		return unsaved.map((one, index) => [one, caches[index]?.url ?? null]);
+		return (await untilAnswered(() => client.fetch(saveAddresses, call), AbortSignal.timeout(SAVING_MS))).caches;
 	}
 
-	async #saveOne({ cache }: Used, url: string | null): Promise<void> {
+	async #saveOne({ cache }: Used, { url, refused }: SaveAddress): Promise<void> {
 		const { context, workspace, spool } = this.#job;
-		if (url === null) return spool.writeLine(`:: cache ${cache.key}: not saved: there is one with this key already`);
+		if (url === null) return spool.writeLine(`:: cache ${cache.key}: not saved: ${refused ?? "there is one with this key already"}`);
 		const { findRoots } = await import("../caches/find_roots.ts");
 		const folder = await ConfinedFolder.open(workspace);
 		const roots = await findRoots(folder, cache.paths).finally(() => folder.close());

@@ -78,7 +78,7 @@ export const saveCaches = z.strictObject({
 		.min(1)
 		.max(MAX_CACHES),
 });
-/** For each of the caches, in their order, the address that saves it; null: one with this key exists. */
+/** For each of the caches, in their order, the address that saves it; without one: why it is refused, or null if one with this key exists. */
 export const saveAddresses = z.object({
 	caches: z.array(z.object({ url: z.string().nullable(), refused: z.string().nullable() })),
 });

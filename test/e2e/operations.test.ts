@@ -266,7 +266,9 @@ describe("a disk that is nearly full", () => {
 				await coordinator.request("/api/v1/secrets/hook", { method: "PUT", body: JSON.stringify(hook) });
 				const settings = { name: "web", repository: "https://git.test/web.git", hook_secret: "hook" };
 				const project = await coordinator.post<Project>("/api/v1/projects", settings);
-				const before = await coordinator.post<resources.Run>("/api/v1/runs", { run: "sleep 12; echo finished" });
+				const cache = { key: "k", paths: "deps" };
+				const pipeline = { cache, steps: ["mkdir deps; echo 1 > deps/a; sleep 12; echo finished"] };
+				const before = await coordinator.post<resources.Run>("/api/v1/runs", { pipeline });
 				execFileSync("sh", ["-c", `head -c 40000000 /dev/zero > ${mount}/fill`]);
 				const refusal = await eventually(async () => {
 					const response = await coordinator.request("/api/v1/runs", { method: "POST", body: '{"run": "true"}' });
@@ -286,6 +288,9 @@ describe("a disk that is nearly full", () => {
 				const delivered = await coordinator.request(`/hooks/${project.id}`, { method: "POST", token: null, ...pushed });
 				expect(delivered.status).toBe(503);
 				expect((await coordinator.get<resources.Run>(`/api/v1/runs/${before.id}/wait?timeout=60`)).state).toBe("succeeded");
+				expect(await coordinator.text(`/api/v1/jobs/${before.jobs[0]?.id}/log?format=clean`)).toContain(
+					"cache k: not saved: The coordinator's disk has no room for more.",
+				);
 				execFileSync("rm", [`${mount}/fill`]);
 				await eventually(
 					async () => (await coordinator.request("/api/v1/runs", { method: "POST", body: '{"run": "true"}' })).ok,

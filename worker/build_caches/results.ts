@@ -22,13 +22,19 @@ const TRUST_MS = 5_000;
 /** A use is recorded once in this time: a write for each read would be too many. */
 const USE_MS = 60 * 60_000;
 
-const checkedLeases = timedCache<true>(1_000, TRUST_MS);
+/** Of the leases that were checked, whether the disk had room. */
+const checkedLeases = timedCache<{ hasRoom: boolean }>(1_000, TRUST_MS);
 
-/** @throws ApiError `attempt_finished`, `attempt_superseded` once the job is over */
-async function assertLive(environment: Environment, claims: JobTokenClaims): Promise<void> {
-	if (checkedLeases.has(claims.leaseId)) return;
-	unwrap(await dispatcherOf(environment, claims.team).checkLease(claims));
-	checkedLeases.set(claims.leaseId, true);
+/**
+ * @returns whether the coordinator's disk has room for more
+ * @throws ApiError `attempt_finished`, `attempt_superseded` once the job is over
+ */
+async function checkLive(environment: Environment, claims: JobTokenClaims): Promise<{ hasRoom: boolean }> {
+	const known = checkedLeases.get(claims.leaseId);
+	if (known) return known;
+	const { hasRoom } = unwrap(await dispatcherOf(environment, claims.team).cachingRunOf(claims));
+	checkedLeases.set(claims.leaseId, { hasRoom });
+	return { hasRoom };
 }
 
 /** The result of this key that the job may read; null without one. */
@@ -38,7 +44,7 @@ export async function findResult(
 	tool: BuildTool,
 	key: string,
 ): Promise<StoredCache | null> {
-	await assertLive(environment, claims);
+	await checkLive(environment, claims);
 	const { team, project, readable } = claims;
 	const found = await findExact(environment.DB, { team, project, variant: tool }, checkedKey(key), readable);
 	if (found && Date.now() - found.used_at > USE_MS) await recordUse(environment.DB, found.id, Date.now());
@@ -53,7 +59,7 @@ export function openResult({ BUCKET }: Environment, { team, object_id }: StoredC
 /**
  * Stores a result in the job's own scope, as a stream.
  * @param about what the tool wants to get back with it
- * @throws ApiError `length_required`, `too_large`, `attempt_finished`
+ * @throws ApiError `length_required`, `too_large`, `attempt_finished`, `unavailable` without room on the disk
  */
 export async function putResult(
 	environment: Environment,
@@ -63,7 +69,12 @@ export async function putResult(
 ): Promise<void> {
 	const size = sizeOf(request);
 	const checked = checkedKey(key);
-	await assertLive(environment, claims);
+	const { hasRoom } = await checkLive(environment, claims);
+	if (!hasRoom)
+		throw new ApiError("unavailable", "The coordinator's disk has no room for more results.", {
+			suggestions: ["Free space on the coordinator's disk, or give caches less room."],
+			headers: { "Retry-After": "60" },
+		});
 	const { team, project, own, jobId, isTrusted } = claims;
 	const id = newId("cache");
 	try {

@@ -13,6 +13,8 @@ export interface CachingAttempt extends CachingRun {
 	jobId: string;
 	/** The labels that its job asks for. */
 	labels: readonly string[];
+	/** Whether the coordinator's disk has room for more. */
+	hasRoom: boolean;
 	/** The scopes of a cache; or why the run may not use it, as a sentence. */
 	scopes(wanted: (typeof CACHE_SCOPES)[number]): Scopes | string;
 }
@@ -22,7 +24,7 @@ const DEFAULT_BRANCH = "main";
 
 /** @throws ApiError `attempt_finished`, `attempt_superseded` */
 export async function cachingAttempt(environment: Environment, lease: LeaseTokenClaims): Promise<CachingAttempt> {
-	const { facts, isTrusted, isUpload, labels } = unwrap(await dispatcherOf(environment, lease.team).cachingRunOf(lease));
+	const { facts, isTrusted, isUpload, labels, hasRoom } = unwrap(await dispatcherOf(environment, lease.team).cachingRunOf(lease));
 	const { project } = facts;
 	const defaultBranch = (await findTrustedProject(environment.DB, lease.team, project))?.default_branch ?? DEFAULT_BRANCH;
 	return {
@@ -33,6 +35,7 @@ export async function cachingAttempt(environment: Environment, lease: LeaseToken
 		project,
 		jobId: lease.jobId,
 		labels,
+		hasRoom,
 		scopes: (wanted) =>
 			scopesOf({ facts, isTrusted, isUpload }, wanted, defaultBranch) ?? "A run of a fork cannot use a cache with `scope: project`.",
 	};

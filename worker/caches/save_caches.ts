@@ -38,11 +38,12 @@ export async function addressesFor(
 	lease: LeaseTokenClaims,
 	wanted: z.infer<typeof saveCaches>["caches"],
 ): Promise<z.infer<typeof saveAddresses>> {
-	const { team, project, isTrusted, labels, scopes } = await cachingAttempt(environment, lease);
+	const { team, project, isTrusted, labels, scopes, hasRoom } = await cachingAttempt(environment, lease);
 	const caches = await Promise.all(
 		wanted.map(async ({ key, variant, scope: asked }) => {
 			const own = scopes(asked);
 			if (typeof own === "string") return { url: null, refused: own };
+			if (!hasRoom) return { url: null, refused: "The coordinator's disk has no room for more." };
 			if (await hasEntry(environment.DB, { team, project, variant }, own.own, key)) return { url: null, refused: null };
 			const cacheId = newId("cache");
 			const claims: SaveClaims = {

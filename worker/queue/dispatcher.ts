@@ -562,8 +562,8 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 		return this.#command((core) => discoveryOfAttempt(core, lease));
 	}
 
-	async cachingRunOf(lease: LeaseClaims): Promise<Result<QueuedCachingRun>> {
-		return this.#command((core) => cachingRunOf(core, lease));
+	async cachingRunOf(lease: LeaseClaims): Promise<Result<QueuedCachingRun & { hasRoom: boolean }>> {
+		return this.#command((core) => ({ ...cachingRunOf(core, lease), hasRoom: this.#diskError === null }));
 	}
 
 	async isAttemptLive(attemptId: string): Promise<boolean> {
@@ -593,7 +593,9 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 	#assertRoom(): void {
 		if (this.#diskError === null) return;
 		throw new ApiError("unavailable", this.#diskError, {
-			suggestions: ["Free space on the coordinator's disk, or keep logs and artifacts for a shorter time. Accepted runs go on."],
+			suggestions: [
+				"Free space on the coordinator's disk, give caches less room, or keep logs and artifacts for a shorter time. Accepted runs go on.",
+			],
 			headers: { "Retry-After": "60" },
 		});
 	}
