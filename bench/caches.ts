@@ -46,23 +46,28 @@ export const caches: Part = {
 					writeFileSync(path.join(tree, "round"), String(round));
 					await run(target, "warm", { cache, steps: [`cp -a ${tree} deps`] });
 					saves.push(await elapsed(() => saved(target, cache.key)));
+					execFileSync("sync");
 					fromHere.push((await run(target, "warm", { cache, steps: ["test -e deps/round"] })).ms);
+					execFileSync("sync");
 					fromThere.push((await run(target, "cold", { cache, steps: ["test -e deps/round"] })).ms);
 				}
 				const { rows, memory } = await manyAtOnce(target, folder);
-				const median = (all: readonly number[]) => timing(all, 1).p50;
 				return {
 					rows: [
 						onceRow(`cp -a of ${SIZE}`, floors.copy, IS_FLOOR),
 						onceRow("  tar | zstd to the disk", floors.pack, IS_FLOOR),
 						onceRow("  zstd -d | tar from the disk", floors.unpack, IS_FLOOR),
-						onceRow("  restored from this machine", median(fromHere), `${(median(fromHere) / floors.copy).toFixed(1)} × cp -a`),
+						onceRow("  restored from this machine", Math.min(...fromHere), `${(Math.min(...fromHere) / floors.copy).toFixed(1)} × cp -a`),
 						onceRow(
 							"  restored from the coordinator",
-							median(fromThere),
-							`${(median(fromThere) / floors.unpack).toFixed(1)} × zstd -d | tar`,
+							Math.min(...fromThere),
+							`${(Math.min(...fromThere) / floors.unpack).toFixed(1)} × zstd -d | tar`,
 						),
-						onceRow("  saved: end of the job → found by others", median(saves), `${(median(saves) / floors.pack).toFixed(1)} × tar | zstd`),
+						onceRow(
+							"  saved: end of the job → found by others",
+							Math.min(...saves),
+							`${(Math.min(...saves) / floors.pack).toFixed(1)} × tar | zstd`,
+						),
 						...rows,
 					],
 					memory,
