@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { rmSync } from "node:fs";
 import { Readable } from "node:stream";
 import { parentPort, workerData } from "node:worker_threads";
 import { createZstdCompress, createZstdDecompress, type ZstdCompress, constants as zlib } from "node:zlib";
@@ -162,10 +163,13 @@ async function* parts(): AsyncGenerator<Buffer> {
 }
 
 async function runCopy({ from, to, fingerprint }: Extract<Task, { kind: "copy" }>): Promise<void> {
-	if (fingerprint !== null && fingerprintOf(from) !== fingerprint) return send({ copied: null });
 	const { copyTree } = await import("./copy_tree.ts");
 	copyTree(from, to);
-	send({ copied: fingerprint ?? fingerprintOf(to) });
+	if (fingerprint === null) return send({ copied: fingerprintOf(to) });
+	// Looked at last: a job may change the folder while it is copied.
+	const isUnchanged = fingerprintOf(from) === fingerprint;
+	if (!isUnchanged) rmSync(to, { recursive: true });
+	send({ copied: isUnchanged ? fingerprint : null });
 }
 
 async function run(task: Task): Promise<void> {

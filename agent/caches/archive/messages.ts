@@ -50,7 +50,7 @@ export type FromThread =
 	| { taken: true }
 	| { packed: PackedArchive }
 	| { unpacked: UnpackedArchive }
-	/** The fingerprint of the copy. Null: the folder has changed, and nothing was copied. */
+	/** The fingerprint of what was copied; of the copy, if none was given. Null: the folder has changed, and there is no copy. */
 	| { copied: string | null }
 	/** `isDamaged`: the archive is what is wrong. */
 	| { error: string; isDamaged: boolean };
