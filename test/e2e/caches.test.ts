@@ -421,6 +421,15 @@ test("windlass caches lists, shows and removes, and the deletion of a project re
 	expect(await windlass("rm", name, "--key", "npm-")).toEqual({ code: 2, output: expect.stringContaining("Confirm with --yes") });
 	expect(await windlass("rm", name, "--key", "npm-", "--yes")).toEqual({ code: 0, output: "2 caches of listed removed.\n" });
 	expect((await cachesOf(name)).map(({ key }) => key)).toEqual(["go-1"]);
+	const put = 'curl -sf -X PUT --data-binary 1 -u "$CI_GRADLE_CACHE_USER:$CI_GRADLE_CACHE_PASSWORD" "${CI_GRADLE_CACHE_URL}k"';
+	await run(name, { build_caches: "gradle", steps: [put] });
+	expect((await usageOf(name)).tools).toMatchObject([{ tool: "gradle", results: 1 }]);
+	expect(await windlass("rm", name, "--tool", "make")).toEqual({ code: 2, output: expect.stringContaining("make is no build tool") });
+	expect((await windlass("rm", name, "--tool", "gradle", "--yes")).output).toBe("The results of gradle of listed are removed.\n");
+	expect((await usageOf(name)).tools).toEqual([]);
+	await run(name, { build_caches: "gradle", steps: [put] });
+	expect((await windlass("rm", name, "--all", "--yes")).output).toBe("1 cache, the results of gradle of listed removed.\n");
+	expect(await usageOf(name)).toMatchObject({ count: 0, bytes: 0, tools: [] });
 	expect((await coordinator.request(`/api/v1/projects/${name}`, { method: "DELETE" })).status).toBe(204);
 	await project(name);
 	expect(await usageOf(name)).toMatchObject({ count: 0, bytes: 0, removed: [] });
