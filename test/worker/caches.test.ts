@@ -2,20 +2,8 @@ import { env } from "cloudflare:workers";
 import { describe, expect, test } from "vitest";
 import type { Environment } from "../../worker/bindings.ts";
 import { makeRoom } from "../../worker/caches/evict_caches.ts";
-import {
-	addCache,
-	cacheTotals,
-	deleteUnnamedContents,
-	findByPrefix,
-	findExact,
-	knownObjects,
-	leastRecentlyUsed,
-	listCaches,
-	listRemovals,
-	type NewCache,
-	removeEntries,
-	replaceCache,
-} from "../../worker/caches/store.ts";
+import { deleteUnnamedContents, knownObjects, leastRecentlyUsed, listRemovals, removeEntries } from "../../worker/caches/removals.ts";
+import { addCache, cacheTotals, findByPrefix, findExact, listCaches, type NewCache, replaceCache } from "../../worker/caches/store.ts";
 
 /** Caches in D1: many keys, contents that several share, and saves at the same time. */
 

@@ -6,16 +6,14 @@ import { timedCache } from "../platform/timed_cache.ts";
 import { findTrustedProject } from "../record/projects.ts";
 import { removeCaches } from "./objects.ts";
 import {
-	bytesOfAll,
-	bytesOfProject,
 	cachingProjects,
 	deleteRemovalsBefore,
 	deleteUnnamedContents,
-	findCache,
 	leastRecentlyUsed,
 	type RemovableCache,
 	unusedSince,
-} from "./store.ts";
+} from "./removals.ts";
+import { bytesOfAll, bytesOfProject, findCache } from "./store.ts";
 
 /** Removes caches that take too much room, the least recently used ones first, and unused ones. */
 

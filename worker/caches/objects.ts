@@ -1,7 +1,7 @@
 import type { RemovedCache } from "../../schema/wire/caches.ts";
 import type { Environment } from "../bindings.ts";
 import { deleteObjects } from "../platform/delete_objects.ts";
-import { type RemovableCache, type RemovedObject, removeEntries } from "./store.ts";
+import { type RemovableCache, type RemovedObject, removeEntries } from "./removals.ts";
 
 /** The contents of caches in R2: one object for each part. */
 

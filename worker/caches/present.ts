@@ -1,6 +1,7 @@
 import type { Cache, RemovedCache } from "../../schema/wire/caches.ts";
+import type { listRemovals } from "./removals.ts";
 import { scopeWords } from "./scopes.ts";
-import type { listRemovals, StoredCache } from "./store.ts";
+import type { StoredCache } from "./store.ts";
 
 /** A cache as the API shows it. */
 export function presentCache({ id, key, scope, size, unpacked_bytes, files, hits, created_at, used_at, job_id }: StoredCache): Cache {

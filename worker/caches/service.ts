@@ -1,7 +1,8 @@
 export { cachingAttempt } from "./caching_run.ts";
 export { makeRoomSometimes, removeUnused } from "./evict_caches.ts";
 export { CACHE_PREFIX, objectIdIn, partKey, removeReplaced } from "./objects.ts";
-export { findExact, knownObjects, recordUse, replaceCache, type StoredCache } from "./store.ts";
+export { knownObjects } from "./removals.ts";
+export { findExact, recordUse, replaceCache, type StoredCache } from "./store.ts";
 
 import type { BuildTool } from "../../schema/wire/build_caches.ts";
 import type { Cache, CacheUsage } from "../../schema/wire/caches.ts";
@@ -9,7 +10,8 @@ import type { Environment } from "../bindings.ts";
 import { quotaOf } from "./evict_caches.ts";
 import { removeCaches } from "./objects.ts";
 import { presentCache, presentRemoval } from "./present.ts";
-import { cacheTotals, entriesOfProject, listCaches, listRemovals } from "./store.ts";
+import { entriesOfProject, listRemovals } from "./removals.ts";
+import { cacheTotals, listCaches } from "./store.ts";
 
 const SLICE = 200;
 
