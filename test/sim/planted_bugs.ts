@@ -501,7 +501,7 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		in: "expandMatrix",
 		sound: "addNeed($$all)",
 		planted: "0",
-		foundAs: [DIFFERS],
-		seed: 8,
+		foundAs: [DIFFERS, OFFER],
+		seed: 24,
 	},
 ];
