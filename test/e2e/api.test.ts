@@ -467,11 +467,11 @@ describe("submission", () => {
 		['{"run": "x", "paralel": 2}', "application/json", 422, "validation_failed", /Unknown key `paralel` in the submission/],
 		["jobs:\n  a:\n    stepz: [x]\n", "text/yaml", 422, "validation_failed", /stepz/],
 		[
-			'{"pipeline": {"steps": ["a"], "cache": "node"}}',
+			'{"pipeline": {"steps": ["a"], "interruptible": true}}',
 			"application/json",
 			422,
 			"validation_failed",
-			/Unknown key `cache` in the pipeline/,
+			/Unknown key `interruptible` in the pipeline/,
 		],
 	])("%j is refused with its place", async (body, type, status, error, message) => {
 		const response = await coordinator.request("/api/v1/runs", { method: "POST", body, headers: { "Content-Type": type } });

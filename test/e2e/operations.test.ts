@@ -50,7 +50,9 @@ describe("retention", () => {
 		await coordinator.post("/api/v1/projects", { name: "lasting", keep_runs: "1d" });
 		const run = await finished(coordinator, { pipeline: PIPELINE, project: "lasting" });
 		const jobId = jobOf(run).id;
-		expect(await coordinator.post("/api/v1/retention/sweep", {})).toEqual({ runs: 0, logs: 0, artifacts: 0, sources: 0, orphans: 0 });
+		expect(await coordinator.post("/api/v1/retention/sweep", {})).toEqual({
+			...{ runs: 0, logs: 0, artifacts: 0, sources: 0, orphans: 0, caches: 0 },
+		});
 		expect(await coordinator.text(`/api/v1/jobs/${jobId}/log`)).toContain("some output");
 		await eventually(() => objects(coordinator) === 2, "log and artifact");
 		const removed = await eventually(async () => {
