@@ -155,7 +155,7 @@ async function openConnections(server: string, ca: string | null): Promise<Conne
 	return new ProxiedConnections(ca);
 }
 
-/** A signed token in a path: whoever has it needs no other credential. */
+/** A signed token in a path is a credential. */
 const SIGNED = /[\w-]{10,}\.[\w-]+\.[\w-]+/g;
 
 /** A request, for a message that may end up in the log of a job. */

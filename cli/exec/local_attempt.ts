@@ -87,7 +87,7 @@ export async function runAttempt(
 	host.coordinator.saveFiles(
 		files.map(({ path: name, size, sha256, executable }) => ({ path: name, size, sha256, executable: executable ?? false })),
 	);
-	// The next job, or the next command, may want them; whoever interrupts the command does not.
+	// The next job, or the next command, may want them. Ctrl-C ends this.
 	const onInterrupt = () => void host.caches.saves.stop();
 	signal.addEventListener("abort", onInterrupt, { once: true });
 	await host.caches.saves.end();

@@ -571,7 +571,10 @@ export const cacheObjects = sqliteTable(
 		parts: text("parts", { mode: "json" }).$type<{ sha256: string; size: number }[]>().notNull(),
 		created_at: integer("created_at").notNull(),
 	},
-	(table) => [uniqueIndex("cache_objects_by_content").on(table.team, table.project, table.is_trusted, table.content)],
+	(table) => [
+		uniqueIndex("cache_objects_by_content").on(table.team, table.project, table.is_trusted, table.content),
+		index("cache_objects_untrusted").on(table.team, table.project).where(sql`${table.is_trusted} = 0`),
+	],
 );
 
 /** What the keys of caches lead to. */

@@ -47,7 +47,7 @@ async function find(
 	return found;
 }
 
-/** A restore begins at once, and whoever has the address needs nothing else. */
+/** A restore begins at once, and the address is a credential. */
 const CONTENT_MS = 2 * 60 * 60_000;
 
 /** A found cache, with an address that its reader alone gets. */

@@ -45,8 +45,10 @@ export async function deleteUnnamedContents(db: D1Database): Promise<void> {
 /** An entry that may be removed. */
 export type RemovableCache = Pick<CacheEntryRow, "id" | "team" | "project" | "variant" | "key" | "scope" | "object_id"> & { size: number };
 
-const REMOVABLE = `SELECT e.id, e.team, e.project, e.variant, e.key, e.scope, e.object_id, o.size
-	FROM cache_entries AS e JOIN cache_objects AS o ON o.id = e.object_id`;
+const COLUMNS = "e.id, e.team, e.project, e.variant, e.key, e.scope, e.object_id, o.size";
+const REMOVABLE = `SELECT ${COLUMNS} FROM cache_entries AS e JOIN cache_objects AS o ON o.id = e.object_id`;
+/** The contents come first. */
+const REMOVABLE_UNTRUSTED = `SELECT ${COLUMNS} FROM cache_objects AS o CROSS JOIN cache_entries AS e ON e.object_id = o.id`;
 
 /** Which entries may go. */
 export interface Evictable {
@@ -60,12 +62,12 @@ export interface Evictable {
 
 /** The least recently used entries. */
 export async function leastRecentlyUsed(db: D1Database, { of, isTrusted, kept }: Evictable, limit: number): Promise<RemovableCache[]> {
-	const rest = "o.is_trusted = ? AND e.id <> ? ORDER BY e.used_at LIMIT ?";
-	const values = [isTrusted ? 1 : 0, kept, limit];
-	const statement = of
-		? db.prepare(`${REMOVABLE} WHERE e.team = ? AND e.project = ? AND ${rest}`).bind(of.team, of.project, ...values)
-		: db.prepare(`${REMOVABLE} WHERE ${rest}`).bind(...values);
-	return (await statement.all<RemovableCache>()).results;
+	// Untrusted ones are few, so they are found by their contents; almost every other one is trusted.
+	const [from, owner] = isTrusted ? [REMOVABLE, "e"] : [REMOVABLE_UNTRUSTED, "o"];
+	const place = of === null ? "" : `${owner}.team = ?3 AND ${owner}.project = ?4 AND`;
+	const statement = db.prepare(`${from} WHERE ${place} o.is_trusted = ${isTrusted ? 1 : 0} AND e.id <> ?1 ORDER BY e.used_at LIMIT ?2`);
+	const places = of === null ? [] : [of.team, of.project];
+	return (await statement.bind(kept, limit, ...places).all<RemovableCache>()).results;
 }
 
 /** The projects that have caches. */

@@ -1,6 +1,6 @@
 import { FORGE_TOKEN } from "../../schema/wire/secrets.ts";
 import type { Environment } from "../bindings.ts";
-import { findProject } from "../record/projects.ts";
+import { findTrustedProject } from "../record/projects.ts";
 import { missingSecrets, readSecrets } from "./vault.ts";
 
 /** The secrets that jobs name. The name `forge` means the project's own token for its forge. */
@@ -38,7 +38,7 @@ export async function missingJobSecrets(db: D1Database, team: string, project: s
  */
 async function storedNames(db: D1Database, team: string, project: string, names: readonly string[]): Promise<Map<string, string>> {
 	if (names.length === 0) return new Map();
-	const { forge_token: token = null, forge_app: app = null } = (await findProject(db, team, project)) ?? {};
+	const { forge_token: token = null, forge_app: app = null } = (await findTrustedProject(db, team, project)) ?? {};
 	return new Map(
 		names.flatMap((name): [string, string][] => {
 			const stored = name === FORGE_TOKEN ? token : name;

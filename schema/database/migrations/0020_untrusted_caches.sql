@@ -1,0 +1,1 @@
+CREATE INDEX `cache_objects_untrusted` ON `cache_objects` (`team`,`project`) WHERE "cache_objects"."is_trusted" = 0;
