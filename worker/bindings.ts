@@ -280,6 +280,8 @@ export interface Dispatcher extends Rpc.DurableObjectBranded {
 	revokeRegistrationToken(id: string, actor: string): Promise<Result<void>>;
 	/** @see assertCredential */
 	checkCredential(credential: Credential): Promise<Result<void>>;
+	/** @see recordWarmed */
+	recordWarmed(agentId: string, projects: string[]): Promise<void>;
 	/** @see issueNextToken */
 	rotateToken(agentId: string, secretHash: string, nextHash: string): Promise<Result<void>>;
 

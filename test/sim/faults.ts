@@ -72,6 +72,7 @@ const SELDOM_CALLED: ReadonlySet<string> = new Set([
 	"readPause",
 	"readUndelivered",
 	"recordDelivered",
+	"recordWarmed",
 	"release",
 	"removeAgent",
 	"removeSchedule",

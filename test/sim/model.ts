@@ -90,6 +90,7 @@ const MAX_DECLINES = 10;
 const CANCEL_SLACK_MS = 30_000;
 const TIMEOUT_SLACK_MS = 30_000;
 const PLANNED_STOP_MS = 10 * 60_000;
+const WAIT_FOR_WARM_MS = 1_000;
 /** A lateness beyond this is an absence. */
 export const ABSENCE_MS = 5_000;
 /** Clocks are set right by so much without anybody noticing. */
@@ -119,6 +120,8 @@ export class Model implements Witness {
 	onExpired: (attempt: ModelAttempt) => void = () => undefined;
 	readonly #offers = new Map<string, ModelOffer>();
 	readonly #agents = new Map<string, ModelAgent>();
+	/** Project → the agents that have run a job of it. */
+	readonly #warm = new Map<string, Set<string>>();
 	/** Registration tokens by their hash. */
 	readonly #tokens = new Map<string, NewRegistrationToken>();
 	readonly #keys = new Map<string, { digest: string; runId: string; until: number }>();
@@ -242,6 +245,9 @@ export class Model implements Witness {
 			}
 			case "changeAgent":
 				return this.#changeAgent(args[0] as string, args[1] as AgentChange);
+			case "recordWarmed":
+				for (const project of args[1] as string[]) this.#addWarm(args[0] as string, project);
+				return null;
 			case "removeAgent":
 				return this.#removeAgent(args[0] as string);
 			case "rotateToken":
@@ -440,6 +446,7 @@ export class Model implements Witness {
 			this.#afterAttempt(attempt, "errored", "agent_removed", null, attempt.deadline - this.#now);
 		}
 		for (const declines of this.#declines.values()) declines.delete(agentId);
+		for (const warm of this.#warm.values()) warm.delete(agentId);
 		this.#agents.delete(agentId);
 		return "taken";
 	}
@@ -580,6 +587,7 @@ export class Model implements Witness {
 		if (attempt.digest !== null) return attempt.digest === digest ? "taken" : "conflict";
 		if (isTerminal(attempt.state as JobState)) return this.#overOrSuperseded(lease);
 		attempt.digest = digest;
+		if (finish.state !== "errored" && usesCopies(attempt.job)) this.#addWarm(attempt.agentId, attempt.job.run.project);
 		attempt.state = finish.state;
 		if (planned && finish.state === "succeeded" && attempt.job.state === "running")
 			this.#toCome.push(...planned.files.flatMap((one) => ("because" in one ? [] : [one])));
@@ -890,6 +898,7 @@ export class Model implements Witness {
 		if (row.expires_at !== this.#now + (isAssigned ? this.#times.leaseTtlMs : CLAIM_WINDOW_MS)) throw wrong("its time is wrong");
 		if (!this.#couldTake(job, row.agent_id)) throw wrong("the agent does not fit, or has declined it");
 		if (!this.#graph.hasRoom(job)) throw wrong("its group is full");
+		if (this.#waitsForWarm(job, row.agent_id)) throw wrong("an agent that ran a job of the project could have it");
 		const offers = [...this.#offers.values()].filter(({ agentId }) => agentId === row.agent_id).length;
 		const live = this.#liveAttemptsOf(row.agent_id).length;
 		if (Math.min(agent.slotsFree - offers, agent.slots - live - offers) <= 0) throw wrong("the agent has no slot free");
@@ -916,6 +925,21 @@ export class Model implements Witness {
 			);
 			if (passed) throw new Violation("a lower priority went first", `${offered.id} before ${passed.id}`);
 		}
+	}
+
+	#addWarm(agentId: string, project: string): void {
+		if (!this.#agents.has(agentId)) return;
+		this.#warm.set(project, (this.#warm.get(project) ?? new Set()).add(agentId));
+	}
+
+	/** Whether a job is still kept for the agents that ran a job of its project. */
+	#waitsForWarm(job: ModelJob, agentId: string): boolean {
+		const warm = usesCopies(job) ? this.#warm.get(job.run.project) : undefined;
+		if (!warm || warm.has(agentId)) return false;
+		const [row] = this.#read<{ queued_at: number }>("SELECT queued_at FROM jobs WHERE id = ?", job.id);
+		const waited = this.#now - (row?.queued_at ?? 0);
+		if (waited < 0 || waited >= WAIT_FOR_WARM_MS) return false;
+		return this.#read<AgentRow>("SELECT * FROM agents WHERE status = 'online'").some(({ id }) => warm.has(id) && this.#couldTake(job, id));
 	}
 
 	#couldTake(job: ModelJob, agentId: string): boolean {
@@ -984,8 +1008,16 @@ export class Model implements Witness {
 
 /** Whether an agent has to ask for a job: it has secrets, or its source may be read with one. */
 function needsStart({ definition, run: { pipeline, project } }: ModelJob): boolean {
-	const isOfRepository = pipeline.source !== null && "git" in pipeline.source && project !== "adhoc";
-	return Object.keys(definition.secrets).length > 0 || isOfRepository;
+	return Object.keys(definition.secrets).length > 0 || isOfRepository(pipeline, project);
+}
+
+function isOfRepository(pipeline: GraphRun["pipeline"], project: string): boolean {
+	return pipeline.source !== null && "git" in pipeline.source && project !== "adhoc";
+}
+
+/** Whether an agent that ran a job of the project has something that this one needs. */
+function usesCopies({ definition, run: { pipeline, project } }: ModelJob): boolean {
+	return isOfRepository(pipeline, project) || (definition.caches.length > 0 && project !== "adhoc");
 }
 
 interface Lease {

@@ -74,6 +74,15 @@ export const PLANTED_BUGS: readonly PlantedBug[] = [
 		isRare: true,
 	},
 	{
+		name: "an agent that knows nothing of a project takes its job from one that does",
+		file: OFFERS,
+		in: "waitsForWarm",
+		sound: "return true;",
+		planted: "return false;",
+		foundAs: [OFFER],
+		seed: 2,
+	},
+	{
 		name: "a pack whose logs begin at the same place",
 		file: HELD_LOGS,
 		in: "nextPack",

@@ -67,6 +67,7 @@ const TABLES: Record<string, { about: string; columns?: Record<string, string> }
 		columns: { key: "effects of one key happen in order", payload: "JSON of the effect" },
 	},
 	transitions: { about: "Transitions of runs and jobs that are not yet recorded in D1, one list for each run and command." },
+	warm_agents: { about: "The agents that have run a job of a project lately.", columns: { at: "refreshed once a day" } },
 	groups: { about: "Concurrency groups and how many may run at once." },
 	schedules: { about: "Schedules, of files and of people." },
 	adoptions: { about: "The newest delivery of the default branch whose file schedules were taken over, by project." },

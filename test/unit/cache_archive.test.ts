@@ -142,6 +142,42 @@ describe("an archive", () => {
 		expect([await copyUnchanged(at, second, fingerprint, never), existsSync(second)]).toEqual([false, false]);
 	});
 
+	test("is copied with its links and times, with the cp of the machine and without it", async () => {
+		const at = tree();
+		const { fingerprint } = await packed(at, ["deps"]);
+		symlinkSync("../deps", path.join(at, "link"));
+		const changed = (await packed(at, ["deps"])).fingerprint;
+		expect(changed).not.toBe(fingerprint);
+		const found = process.env.PATH;
+		const copies: string[] = [];
+		try {
+			for (const programs of [found, folder()]) {
+				process.env.PATH = programs;
+				const copy = path.join(folder(), "copy");
+				expect(await copyUnchanged(at, copy, changed, never)).toBe(true);
+				copies.push(copy);
+			}
+		} finally {
+			process.env.PATH = found;
+		}
+		for (const copy of copies) {
+			expect(readlinkSync(path.join(copy, "link"))).toBe("../deps");
+			expect(lstatSync(path.join(copy, "deps")).mtimeMs).toBe(lstatSync(path.join(at, "deps")).mtimeMs);
+		}
+	});
+
+	test("leaves no program behind when the copy is stopped", async () => {
+		const at = folder();
+		for (let index = 0; index < 2_000; index += 1) writeFileSync(path.join(at, String(index)), "x".repeat(10_000));
+		const stop = new AbortController();
+		const copy = path.join(folder(), "copy");
+		const copying = copyUnchanged(at, copy, "none", stop.signal);
+		while (!existsSync(copy)) await new Promise((resolve) => setImmediate(resolve));
+		stop.abort(new Error("stopped"));
+		await expect(copying).rejects.toThrow("stopped");
+		expect(existsSync(copy)).toBe(false);
+	});
+
 	const file = (name: string, text = "x"): Buffer[] => [
 		header({ path: name, type: "File", size: text.length, mode: 0o644 }),
 		Buffer.from(text.padEnd(512, "\0")),

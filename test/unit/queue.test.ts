@@ -3,6 +3,7 @@ import { parseSubmission } from "../../schema/pipeline/parse/submission.ts";
 import { NO_CAPABILITIES } from "../../schema/wire/requirements.ts";
 import { JOB_STATES } from "../../schema/wire/states.ts";
 import { closeSession, openSession, registerAgent } from "../../worker/queue/core/agents/agents.ts";
+import { changeAgent, removeAgent } from "../../worker/queue/core/agents/lifecycle.ts";
 import { createRegistrationToken } from "../../worker/queue/core/agents/registration_tokens.ts";
 import { command } from "../../worker/queue/core/core.ts";
 import type { Discovered } from "../../worker/queue/core/discovery/discovery_jobs.ts";
@@ -37,7 +38,9 @@ import {
 	snoozeAttempt,
 	startAttempt,
 } from "../../worker/queue/core/leases/attempts.ts";
+import { assignWaiting } from "../../worker/queue/core/leases/offers.ts";
 import { recordPoll, renewLeases } from "../../worker/queue/core/leases/polls.ts";
+import { recordWarmed } from "../../worker/queue/core/leases/warm_agents.ts";
 import { readChanges } from "../../worker/queue/core/reads.ts";
 import { acknowledgeBatch, buryEntry, nextBatch, type OutboxBatch, outboxDepth } from "../../worker/queue/core/record/outbox.ts";
 import { findAgent } from "../../worker/queue/core/rows.ts";
@@ -47,7 +50,7 @@ import { explainJob } from "../../worker/queue/core/runs/explain.ts";
 import { CANCEL_BY, runStateOf } from "../../worker/queue/core/runs/progress.ts";
 import { SUBMITTED } from "../../worker/queue/core/runs/submit.ts";
 import { JOB_TRANSITIONS, type JobCommand } from "../../worker/queue/core/runs/transitions.ts";
-import { prepareStop, recordOpening } from "../../worker/queue/core/sweep.ts";
+import { prepareStop, recordOpening, sweep } from "../../worker/queue/core/sweep.ts";
 import { result } from "../support/protocol_agent.ts";
 import { CLAIMED, Queue, refusalOf, SETTINGS } from "../support/queue.ts";
 
@@ -174,6 +177,134 @@ describe("offers", () => {
 		const names = new Map(order.map(([name, runId]) => [queue.job(runId).id, name]));
 		const taken = order.map((_, index) => names.get(queue.take(queue.agent(`agent-${index}`)).jobId));
 		expect(taken).toEqual(["high", "a1", "b1", "a2", "low"]);
+	});
+
+	describe("of a project whose repository or caches an agent has", () => {
+		const CACHED = "steps: [a]\ncache: { key: k, paths: p }";
+		const stage = (text = CACHED, project = "web") => {
+			const queue = new Queue();
+			queue.submit(text, project);
+			const warm = queue.agent("warm");
+			queue.finish(queue.take(warm));
+			return { queue, warm, cold: queue.agent("cold") };
+		};
+		const reason = (queue: Queue, runId: string) => explainJob(queue.core, queue.job(runId).id);
+
+		test("go to it first, and say so", () => {
+			const { queue, warm, cold } = stage();
+			expect(queue.poll(cold)).toEqual([]);
+			expect(queue.poll(warm)).toEqual([]);
+			const runId = queue.submit(CACHED, "web");
+			assignWaiting(queue.core, [cold, warm]);
+			expect(queue.job(runId)).toMatchObject({
+				state: "leased",
+				reason_text: "Offered to agent warm, which ran a job of this project before.",
+			});
+		});
+
+		test("also after the wait, of two that are free", () => {
+			const { queue, warm, cold } = stage();
+			queue.poll(cold);
+			queue.poll(warm);
+			const runId = queue.submit(CACHED, "web");
+			queue.now += 5_000;
+			assignWaiting(queue.core, [cold, warm]);
+			expect(queue.job(runId).reason_text).toContain("agent warm,");
+		});
+
+		test("wait for it for a second while it is busy, and then go to any", () => {
+			const { queue, warm, cold } = stage();
+			queue.submit(CACHED, "web");
+			queue.take(warm);
+			const runId = queue.submit(CACHED, "web");
+			queue.now += 400;
+			expect(queue.poll(cold)).toEqual([]);
+			expect(reason(queue, runId)).toMatchObject({
+				summary: "Waits for one of cold, warm. For a second only warm, which ran a job of this project before.",
+				agents: [
+					{ name: "cold", reason: "is free" },
+					{ name: "warm", reason: "is busy: all of its 1 slots are taken; ran a job of this project before, so it goes first" },
+				],
+			});
+			queue.now += 600;
+			sweep(queue.core);
+			assignWaiting(queue.core, [cold]);
+			expect(queue.job(runId).reason_text).toBe("Offered to agent cold.");
+		});
+
+		test("are kept from nobody for an agent that is disabled, offline, declined them, or does not fit", () => {
+			const gone: ((queue: Queue, warm: string) => void)[] = [
+				(queue, warm) => changeAgent(queue.core, warm, { kind: "disable", cancel: false }, "test"),
+				(queue, warm) => changeAgent(queue.core, warm, { kind: "restrict", projects: ["other"] }, "test"),
+				(queue, warm) => void removeAgent(queue.core, warm, "test"),
+				(queue) => queue.pass(SETTINGS.agentSilentMs),
+			];
+			for (const leave of gone) {
+				const { queue, warm, cold } = stage();
+				leave(queue, warm);
+				queue.submit(CACHED, "web");
+				expect(queue.poll(cold)).toHaveLength(1);
+			}
+		});
+
+		test("do not wait with a clock that was stepped back", () => {
+			const { queue, warm, cold } = stage();
+			queue.submit(CACHED, "web");
+			queue.take(warm);
+			queue.submit(CACHED, "web");
+			queue.now -= 60_000;
+			expect(queue.poll(cold)).toHaveLength(1);
+		});
+
+		test("are not passed by a lower priority meanwhile", () => {
+			const { queue, warm, cold } = stage();
+			queue.submit(CACHED, "web");
+			queue.take(warm);
+			queue.submit(`priority: 1\n${CACHED}`, "web");
+			queue.submit("steps: [a]", "other");
+			expect(queue.poll(cold)).toEqual([]);
+			queue.submit("priority: 1\nsteps: [a]", "other");
+			expect(queue.poll(cold)).toHaveLength(1);
+		});
+
+		test("are those with a repository or a cache, of projects only", () => {
+			for (const [text, project] of [
+				["steps: [a]", "web"],
+				[CACHED, "adhoc"],
+			] as const) {
+				const { queue, warm, cold } = stage(text, project);
+				queue.submit(text, project);
+				queue.take(warm);
+				queue.submit(text, project);
+				expect(queue.poll(cold)).toHaveLength(1);
+			}
+			const { queue, warm, cold } = stage("source: { git: 'https://git.test/web' }\nsteps: [a]");
+			queue.submit(CACHED, "web");
+			queue.take(warm);
+			queue.submit(CACHED, "web");
+			expect(queue.poll(cold)).toEqual([]);
+		});
+
+		test("and an agent that fetched the caches of a project before its first job", () => {
+			const queue = new Queue();
+			const [cold, warm] = [queue.agent("cold"), queue.agent("warm")];
+			recordWarmed(queue.core, warm, ["web", "web"]);
+			recordWarmed(queue.core, "agt_gone", ["web"]);
+			queue.submit(CACHED, "web");
+			expect(queue.poll(cold)).toEqual([]);
+			expect(queue.poll(warm)).toHaveLength(1);
+		});
+
+		test("until it has run none for thirty days", () => {
+			const { queue, warm, cold } = stage();
+			scheduleHousekeeping(queue.core);
+			for (let day = 0; day < 30; day += 1) {
+				queue.now += 24 * 60 * 60_000;
+				queue.poll(warm);
+			}
+			queue.submit(CACHED, "web");
+			expect(queue.poll(cold)).toHaveLength(1);
+		});
 	});
 
 	test("only to agents that have every label", () => {

@@ -22,6 +22,10 @@ export async function warmCachesFor(
 	if (agent.runs === "untrusted") return { caches: [] };
 	const [labels, projects] = [JSON.parse(agent.labels) as string[], JSON.parse(agent.projects) as string[]];
 	const found = await mostUsed(environment.DB, { team, platform, labels, projects, since: Date.now() - RECENT_MS }, count);
+	await dispatcher.recordWarmed(
+		agentId,
+		found.map(({ project }) => project),
+	);
 	// There is no attempt yet: the address is the agent's own.
 	const reader = { attemptId: "", leaseId: "", jobId: "", agentId, team, shard: 0 };
 	const caches = await Promise.all(

@@ -1,7 +1,7 @@
 import { formatDuration } from "../../schema/wire/duration.ts";
 import type { Environment } from "../bindings.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
-import { isTaking } from "../queue/core/runs/explain.ts";
+import { isTaking } from "../queue/core/agents/availability.ts";
 import type { Queue } from "../queue/core/runs/queue_order.ts";
 import { findRunRow } from "../record/runs.ts";
 import { expectedStarts } from "./expected_starts.ts";

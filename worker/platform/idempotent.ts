@@ -48,6 +48,7 @@ export const IS_IDEMPOTENT: Readonly<Record<DispatcherMethod, boolean>> = {
 	downloadsFor: true,
 	discoveryOf: true,
 	cachingRunOf: true,
+	recordWarmed: true,
 	uploadTarget: true,
 	isAttemptLive: true,
 	beginsLog: true,

@@ -163,8 +163,13 @@ async function* parts(): AsyncGenerator<Buffer> {
 }
 
 async function runCopy({ from, to, fingerprint }: Extract<Task, { kind: "copy" }>): Promise<void> {
-	const { copyTree } = await import("./copy_tree.ts");
-	copyTree(from, to);
+	const isCopied = await new Promise<boolean>((resolve) =>
+		port?.on("message", (message: ToThread) => "copied" in message && resolve(message.copied)),
+	);
+	if (!isCopied) {
+		const { copyTree } = await import("./copy_tree.ts");
+		copyTree(from, to);
+	}
 	if (fingerprint === null) return send({ copied: fingerprintOf(to) });
 	// Looked at last: a job may change the folder while it is copied.
 	const isUnchanged = fingerprintOf(from) === fingerprint;

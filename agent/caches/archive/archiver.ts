@@ -2,6 +2,7 @@ import { Worker } from "node:worker_threads";
 import type { CACHE_COMPRESSIONS } from "../../../schema/wire/caches.ts";
 import type { ArchiveBounds } from "./archive_rule.ts";
 import { BadArchive } from "./bad_archive.ts";
+import { copyWithProgram } from "./copy_program.ts";
 import type { FromThread, PackedArchive, PackedPart, Task, ToThread, UnpackedArchive } from "./messages.ts";
 
 /** Packs, unpacks and copies the folders of caches, each in a thread of its own. */
@@ -70,7 +71,20 @@ export async function copyFolder(from: string, to: string, signal: AbortSignal):
 }
 
 async function copy(from: string, to: string, fingerprint: string | null, signal: AbortSignal): Promise<string | null> {
-	return expected(await inThread({ kind: "copy", from, to, fingerprint }, signal, async () => undefined), "copied");
+	// The thread starts meanwhile.
+	const copied = copyWithProgram(from, to, signal);
+	try {
+		const task: Task = { kind: "copy", from, to, fingerprint };
+		const answer = await inThread(
+			task,
+			signal,
+			async () => undefined,
+			async (post) => post({ copied: await copied }),
+		);
+		return expected(answer, "copied");
+	} finally {
+		await copied;
+	}
 }
 
 type Last = Extract<FromThread, { packed: unknown } | { unpacked: unknown } | { copied: unknown }>;

@@ -21,7 +21,9 @@ export type ToThread =
 	/** The next part of the archive to unpack; null: it was the last. */
 	| { part: Uint8Array | null }
 	/** A part that it has packed was taken. */
-	| { taken: true };
+	| { taken: true }
+	/** Whether the folder was copied by a program; otherwise the thread copies it. */
+	| { copied: boolean };
 
 /** A part of a compressed archive. */
 export interface PackedPart {

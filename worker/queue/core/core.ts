@@ -170,6 +170,7 @@ function forgetUncertain(core: Core): void {
 	core.hints.startedTimers.clear();
 	core.hints.queued = null;
 	core.hints.heldLogs = null;
+	core.hints.warmAgents.clear();
 	core.partitions.clear();
 }
 

@@ -39,6 +39,8 @@ export class Hints {
 	timersFrom: number | null = Number.NEGATIVE_INFINITY;
 	/** Timers that are set for certain, by kind and id. */
 	readonly startedTimers = new Set<string>();
+	/** The warm agents of a project, with the time of their row, as far as they were read. */
+	readonly warmAgents = new Map<string, Map<string, number>>();
 	/** The pause of the queue; undefined: not known. */
 	pause: Pause | null | undefined;
 	/** The agents for which there may be news. */

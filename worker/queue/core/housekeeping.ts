@@ -3,6 +3,7 @@ import { deleteOldCommits } from "./discovery/refs.ts";
 import { deleteUndelivered, retryEffects } from "./effects/effects.ts";
 import { deleteOldDeliveries } from "./effects/newest_deliveries.ts";
 import { deleteOldStatuses } from "./effects/shown_statuses.ts";
+import { deleteCold, deleteWarm } from "./leases/warm_agents.ts";
 import { retryDeadEntries } from "./record/outbox.ts";
 import { deleteIdleGroups } from "./runs/groups.ts";
 import { startTimer } from "./timers.ts";
@@ -42,6 +43,7 @@ export function keepHouse(core: Core, lateByMs: number): void {
 	);
 	core.partitions.clear();
 	deleteIdleGroups(core);
+	deleteCold(core);
 	retryDeadEntries(core);
 	retryEffects(core);
 	deleteUndelivered(core, core.now() - UNDELIVERED_MS);
@@ -57,5 +59,8 @@ function deleteAbsentAgents(core: Core): void {
 		AND NOT EXISTS (SELECT 1 FROM attempts WHERE agent_id = agents.id) AND NOT EXISTS (SELECT 1 FROM offers WHERE agent_id = agents.id) RETURNING id`,
 		core.now() - AGENT_GONE_MS,
 	);
-	for (const { id } of gone) core.sql.all("DELETE FROM declines WHERE agent_id = ?", id);
+	for (const { id } of gone) {
+		core.sql.all("DELETE FROM declines WHERE agent_id = ?", id);
+		deleteWarm(core, id);
+	}
 }

@@ -304,6 +304,10 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
 	["ALTER TABLE attempts ADD COLUMN usage TEXT"],
 	["ALTER TABLE attempts ADD COLUMN annotations TEXT"],
 	["ALTER TABLE attempts ADD COLUMN caches TEXT"],
+	[
+		"CREATE TABLE warm_agents (project TEXT NOT NULL, agent_id TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (project, agent_id)) STRICT, WITHOUT ROWID",
+		"CREATE INDEX warm_agents_by_agent ON warm_agents(agent_id)",
+	],
 ];
 
 /**

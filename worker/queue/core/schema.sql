@@ -406,3 +406,12 @@ CREATE TABLE transitions (
 	list TEXT NOT NULL,
 	PRIMARY KEY (run_id, rev)
 ) STRICT, WITHOUT ROWID;
+
+-- The agents that have run a job of a project lately.
+CREATE TABLE warm_agents (
+	project TEXT NOT NULL,
+	agent_id TEXT NOT NULL,
+	at INTEGER NOT NULL, -- refreshed once a day
+	PRIMARY KEY (project, agent_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX warm_agents_by_agent ON warm_agents(agent_id);

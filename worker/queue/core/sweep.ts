@@ -81,6 +81,8 @@ const HANDLERS: Record<TimerKind, (core: Core, id: string, lateByMs: number) => 
 	run_timeout: timeOutRun,
 	/** No change: the pause has ended, and the `#settle` that follows looks for waiting agents. */
 	decline: () => undefined,
+	/** As above: the first of the jobs that waited for a warm agent goes to any. */
+	warm_wait: () => undefined,
 	agent_silent: recordSilence,
 	/** Only its lateness matters. */
 	presence(core) {

@@ -13,6 +13,7 @@ type StoredTimerKind =
 	| "run_approval"
 	| "run_timeout"
 	| "decline"
+	| "warm_wait"
 	| "agent_silent"
 	| "presence"
 	| "idempotency"

@@ -3,6 +3,7 @@ import { ApiError, notFound } from "../../../../schema/wire/errors.ts";
 import type { Reason } from "../../../../schema/wire/states.ts";
 import { type Core, command, nextRev, writeMeta } from "../core.ts";
 import { clearOffers, withdrawUnfit } from "../leases/offers.ts";
+import { deleteWarm } from "../leases/warm_agents.ts";
 import { type AgentRow, changeRow, findAgent, jobOf, liveAttemptsOfAgent, offersOfAgent } from "../rows.ts";
 import { cancelJob } from "../runs/cancel.ts";
 import { loseAttempt } from "../runs/endings.ts";
@@ -104,6 +105,7 @@ export function removeAgent(core: Core, agentId: string, actor: string): string 
 		// The agent may not know it yet: no other agent runs the job before this lease has expired.
 		for (const attempt of liveAttemptsOfAgent(core, agentId)) loseAttempt(core, attempt, reason, attempt.deadline - core.now());
 		core.sql.all("DELETE FROM declines WHERE agent_id = ?", agentId);
+		deleteWarm(core, agentId);
 		core.rows.delete("agents", agentId);
 		clearTimer(core, "agent_silent", agentId);
 		// No row shows the removal. The new revision wakes the requests that follow all changes.

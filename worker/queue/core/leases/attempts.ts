@@ -34,6 +34,7 @@ import { STOP_ATTEMPT } from "../runs/transitions.ts";
 import { named } from "../sql.ts";
 import { claim } from "./claims.ts";
 import { withdrawOffer } from "./offers.ts";
+import { recordWarm } from "./warm_agents.ts";
 
 /**
  * The life of an attempt: its agent claims or declines the offer, pins a commit, and delivers a
@@ -349,6 +350,7 @@ export function acceptResult(
 	if (attempt.finish_digest !== null) throw otherResult(attempt);
 	if (isTerminal(attempt.state)) throw endedOrSuperseded(core, lease);
 	if (artifacts.length > 0) insertArtifacts(core, job, attempt, artifacts);
+	if (finish.state !== "errored") recordWarm(core, attempt.agent_id, job);
 	endAttempt(
 		core,
 		attempt,

@@ -2,6 +2,7 @@ import { firstUnmetRequirement, knownUnmetRequirement, type Offering } from "../
 import { ADHOC_PROJECT } from "../../../../schema/wire/projects.ts";
 import { capabilities, type Requirements } from "../../../../schema/wire/requirements.ts";
 import type { Reason } from "../../../../schema/wire/states.ts";
+import { takesNothingNew } from "../agents/availability.ts";
 import { outsideRestriction } from "../agents/restrictions.ts";
 import { asTheQueue, type Core, command, nextRev, PRESENCE_MS } from "../core.ts";
 import type { Partition } from "../hints.ts";
@@ -28,13 +29,15 @@ import { moveJob } from "../runs/transitions.ts";
 import { setTimer, startTimer } from "../timers.ts";
 import { claim } from "./claims.ts";
 import { pauseOf } from "./pause.ts";
+import { isWarm, WAIT_FOR_WARM_MS, warmTakers } from "./warm_agents.ts";
 
 /**
  * Offers: which waiting job goes to which waiting agent.
  *
  * Queued jobs wait in partitions, one for each set of requirements, project, trust, priority and
  * concurrency group. For an agent, the first jobs of all partitions that it fits compete. The
- * highest priority wins, then the project with the fewest running jobs, then the oldest job.
+ * highest priority wins, then the project with the fewest running jobs, then the oldest job. An agent
+ * that has run a job of the project goes before the others (warm_agents.ts).
  *
  * A job without secrets is assigned: the answer has the whole job, and the agent begins at once.
  * The offer is then a lease, and the agent claims it with its next request. Every other job is
@@ -60,18 +63,30 @@ export function assignOffers(core: Core, agentIds: readonly string[]): void {
 	const partitions = waitingPartitions(core);
 	if (partitions.length === 0 || pauseOf(core)) return;
 	const running = runningByProject(core);
-	for (const agentId of agentIds) {
-		const agent = findAgent(core, agentId);
-		if (!agent) continue;
-		const fitting = partitions.filter((partition) => unmetBy(core, agent, partition) === null);
+	const waiting = agentIds.flatMap((id) => findAgent(core, id) ?? []);
+	const fittingOf = (agent: AgentRow) => partitions.filter((partition) => unmetBy(core, agent, partition) === null);
+	for (const agent of waiting) {
+		const fitting = fittingOf(agent);
 		if (fitting.length === 0) continue;
-		for (let free = capacityOf(core, agent); free > 0; free -= 1) {
+		while (capacityOf(core, agent) > 0) {
 			const pick = bestJob(core, agent, fitting, running);
 			if (!pick) break;
-			asTheQueue(core, () => offerJob(core, agent, pick.jobId));
+			// A warm agent takes the job in its place, unless another job is better for that one.
+			const warm = warmAmong(core, waiting, agent, pick.jobId).find(
+				(other) => bestJob(core, other, fittingOf(other), running)?.jobId === pick.jobId,
+			);
+			asTheQueue(core, () => offerJob(core, warm ?? agent, pick.jobId));
 			running.set(pick.project, (running.get(pick.project) ?? 0) + 1);
 		}
 	}
+}
+
+/** The warm agents for a job among others that wait, if `agent` is not one itself. */
+function warmAmong(core: Core, waiting: readonly AgentRow[], agent: AgentRow, jobId: string): readonly AgentRow[] {
+	if (waiting.length < 2) return [];
+	const warm = warmTakers(core, findJob(core, jobId) as JobRow).map(({ id }) => id);
+	if (warm.length === 0 || warm.includes(agent.id)) return [];
+	return waiting.filter((other) => warm.includes(other.id) && capacityOf(core, other) > 0);
 }
 
 /** The partitions with waiting jobs. */
@@ -155,11 +170,6 @@ export function capacityOf(core: Core, agent: AgentRow): number {
 	return Math.min(agent.slots_free - offers, agent.slots - core.rows.live("attempts", agent.id).length - offers);
 }
 
-/** Whether a person has disabled or drained the agent. */
-function takesNothingNew(agent: AgentRow): boolean {
-	return agent.disabled_at !== null || agent.drained_at !== null;
-}
-
 /**
  * Withdraws the offers that an agent may no longer have. Call it in the transaction that changes
  * the agent, so that no such offer remains. An assigned job may have begun, so it continues.
@@ -184,15 +194,47 @@ function bestJob(
 	running: ReadonlyMap<string, number>,
 ): { jobId: string; project: string } | null {
 	let best: { jobId: string; project: string; rank: [number, number, number] } | null = null;
+	/** The highest priority of a job that waits for a warm agent. */
+	let kept = Number.NEGATIVE_INFINITY;
 	for (const partition of partitions) {
 		if (best && -partition.priority > best.rank[0]) continue;
 		if (partition.group_key !== "" && isGroupFull(core, partition.group_key)) continue;
 		const head = headOf(core, partition, agent);
 		if (!head) continue;
+		if (waitsForWarm(core, head.id, agent)) {
+			kept = Math.max(kept, partition.priority);
+			continue;
+		}
 		const rank: [number, number, number] = [-partition.priority, running.get(partition.project) ?? 0, head.entry];
 		if (!best || isBefore(rank, best.rank)) best = { jobId: head.id, project: partition.project, rank };
 	}
-	return best;
+	return best && -best.rank[0] >= kept ? best : null;
+}
+
+/**
+ * Whether a job is kept from a cold agent for now, because a warm one may be free soon. A timer then
+ * ends the wait.
+ */
+function waitsForWarm(core: Core, jobId: string, agent: AgentRow): boolean {
+	const job = findJob(core, jobId) as JobRow;
+	const until = warmWaitOf(core, job);
+	if (until === null || isWarm(core, agent.id, job)) return false;
+	startTimer(core, "warm_wait", until);
+	return true;
+}
+
+/** Until when a queued job waits for a warm agent; null: it does not. */
+export function warmWaitOf(core: Core, job: JobRow): number | null {
+	const waitedMs = core.now() - (job.queued_at ?? 0);
+	// A clock that was stepped back must not make the wait longer.
+	const mayWait = waitedMs >= 0 && waitedMs < WAIT_FOR_WARM_MS;
+	return mayWait && warmFitting(core, job).length > 0 ? core.now() + WAIT_FOR_WARM_MS - waitedMs : null;
+}
+
+/** The warm agents that fit a job and take jobs, busy or not. */
+export function warmFitting(core: Core, job: JobRow): AgentRow[] {
+	const { project, is_trusted } = findRun(core, job.run_id) as RunRow;
+	return warmTakers(core, job).filter((agent) => unmetBy(core, agent, { requirements: job.runs_on, project, is_trusted }) === null);
 }
 
 function isBefore(a: readonly number[], b: readonly number[]): boolean {
@@ -214,7 +256,8 @@ function headOf(core: Core, partition: Partition, agent: AgentRow): { id: string
 function offerJob(core: Core, agent: AgentRow, jobId: string): void {
 	const job = findJob(core, jobId);
 	if (!job) throw new Error(`job ${jobId} is gone`);
-	moveJob(core, job, "offer", { code: "offered", text: `Offered to agent ${agent.name}.` });
+	const why = isWarm(core, agent.id, job) ? ", which ran a job of this project before" : "";
+	moveJob(core, job, "offer", { code: "offered", text: `Offered to agent ${agent.name}${why}.` });
 	const attemptId = core.newId("attempt");
 	const isAssigned = !needsStart(core, job);
 	const { leaseTtlMs, claimWindowMs, logShards } = core.settings;

@@ -4,10 +4,12 @@ import { formatDuration } from "../../../../schema/wire/duration.ts";
 import type { Requirements } from "../../../../schema/wire/requirements.ts";
 import type { Explanation } from "../../../../schema/wire/resources.ts";
 import { isTerminal } from "../../../../schema/wire/states.ts";
+import { isTaking } from "../agents/availability.ts";
 import { outsideRestriction } from "../agents/restrictions.ts";
 import type { Core } from "../core.ts";
-import { capacityOf, mayYetFit, unmetBy, type Wanted } from "../leases/offers.ts";
+import { capacityOf, mayYetFit, unmetBy, type Wanted, warmFitting, warmWaitOf } from "../leases/offers.ts";
 import { pauseOf } from "../leases/pause.ts";
+import { isWarm } from "../leases/warm_agents.ts";
 import { type AgentRow, allAgents, findJob, findRun, type JobRow, jobsOf, type RunRow } from "../rows.ts";
 import { definitionOf } from "./definitions.ts";
 import { groupName, isGroupFull, jobsHolding, runsHolding } from "./groups.ts";
@@ -55,7 +57,7 @@ function availability(core: Core, agent: AgentRow, job: JobRow): string {
 	if (decline) return `declined the job or let its offer expire; gets it again after ${new Date(decline.until).toISOString()}`;
 	const [offer] = core.sql.all<{ agent_id: string }>("SELECT agent_id FROM offers WHERE job_id = ?", job.id);
 	if (offer?.agent_id === agent.id) return "has been offered the job";
-	return freedomOf(core, agent);
+	return `${freedomOf(core, agent)}${isWarm(core, agent.id, job) ? "; ran a job of this project before, so it goes first" : ""}`;
 }
 
 /** Why an agent takes no job at all; null if it takes some. */
@@ -125,7 +127,14 @@ function waitingSummary(core: Core, job: JobRow, wanted: Wanted, agents: readonl
 	);
 	const priority = ahead.length > 0 ? " Jobs of a higher priority go first." : "";
 	const names = fitting.map(({ name, disabled_at }) => (disabled_at === null ? name : `${name} (disabled)`));
-	return `Waits for one of ${names.join(", ")}.${priority}`;
+	return `Waits for one of ${names.join(", ")}.${warmSummary(core, job)}${priority}`;
+}
+
+/** Which of the agents a job waits for first, while it does. */
+function warmSummary(core: Core, job: JobRow): string {
+	if (warmWaitOf(core, job) === null) return "";
+	const names = warmFitting(core, job).map(({ name }) => name);
+	return ` For a second only ${names.join(", ")}, which ran a job of this project before.`;
 }
 
 /**
@@ -182,11 +191,6 @@ export function explainQueuedJobs(core: Core, jobIds: readonly string[]): Map<st
 		waits.set(id, wait);
 	}
 	return waits;
-}
-
-/** Whether an agent takes new jobs now. */
-export function isTaking({ status, disabled_at, drained_at }: Pick<AgentRow, "status" | "disabled_at" | "drained_at">): boolean {
-	return status === "online" && disabled_at === null && drained_at === null;
 }
 
 /** Whether one of the agents may ever take such a job. */
