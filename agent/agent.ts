@@ -27,6 +27,8 @@ export class Agent {
 	readonly #hurried = new AbortController();
 	/** Aborted by the first call. */
 	readonly #draining = new AbortController();
+	/** Resolves when no mirror is fetched any more. */
+	#mirrors: Promise<void> = Promise.resolve();
 
 	private constructor(options: AgentOptions, version: string, state: StateFolder) {
 		const [client, renewals] = [new Client(options.server, options), new Client(options.server, options)];
@@ -47,7 +49,9 @@ export class Agent {
 			onLabels: (labels) => this.#info.setAcceptedLabels(labels),
 			beforePolls: async (token, signal) => {
 				const { warm, warmTimeMs } = options;
-				if (warm > 0) await this.#jobs.warmUp(warm, warmTimeMs, token, AbortSignal.any([signal, this.#draining.signal]));
+				const stopped = AbortSignal.any([signal, this.#draining.signal]);
+				if (warm > 0) await this.#jobs.warmUp(warm, warmTimeMs, token(), stopped);
+				this.#mirrors = this.#jobs.keepMirrorsWarm(token, stopped);
 			},
 		});
 	}
@@ -86,6 +90,7 @@ export class Agent {
 			this.#ended.abort();
 			health?.close();
 			await this.#jobs.finishSaves(AbortSignal.any([this.#hurried.signal, AbortSignal.timeout(SAVING_MS)]));
+			await this.#mirrors;
 			await this.#jobs.close();
 			await Promise.all(this.#clients.map((client) => client.close()));
 			this.#state.close();

@@ -280,6 +280,8 @@ export interface Dispatcher extends Rpc.DurableObjectBranded {
 	revokeRegistrationToken(id: string, actor: string): Promise<Result<void>>;
 	/** @see assertCredential */
 	checkCredential(credential: Credential): Promise<Result<void>>;
+	/** @see warmProjectsOf */
+	warmProjectsOf(credential: { agentId: string; secretHash: string }): Promise<Result<string[]>>;
 	/** @see recordWarmed */
 	recordWarmed(agentId: string, projects: string[]): Promise<void>;
 	/** @see issueNextToken */

@@ -1,5 +1,6 @@
 import * as z from "zod";
 import { manageAgentRoutes } from "./agents/api.ts";
+import { warmMirrorRoutes } from "./agents/mirrors_api.ts";
 import { agentsPages } from "./agents/pages/routes.ts";
 import { agentRoutes } from "./agents/protocol_api.ts";
 import { agentTokenRoutes } from "./agents/registration_tokens.ts";
@@ -89,6 +90,7 @@ export const routes: readonly Route[] = [
 	...downloadRoutes,
 	...partRoutes,
 	...cacheAgentRoutes,
+	...warmMirrorRoutes,
 	...buildCacheRoutes,
 	...eventRoutes,
 	...queueRoutes,

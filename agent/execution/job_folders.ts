@@ -79,6 +79,13 @@ export class JobFolders implements JobFactory {
 		await warmUp({ client: this.#parts.client, token, count, limitMs, warm, folder: arriving, signal });
 	}
 
+	/** Keeps mirrors warm until the signal is aborted. @param token the agent's own, as it is then */
+	async keepMirrorsWarm(token: () => string, signal: AbortSignal): Promise<void> {
+		const { client, folders } = this.#parts;
+		const { keepMirrorsWarm } = await import("./keep_mirrors_warm.ts");
+		await keepMirrorsWarm({ client, token, mirrors: folders.mirrorsFolder, env: this.#trusted.checkoutEnvironment, signal });
+	}
+
 	/** Waits for the caches that are being saved, unless the signal is aborted. */
 	async finishSaves(signal: AbortSignal): Promise<void> {
 		const aborted = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));

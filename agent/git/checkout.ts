@@ -1,12 +1,12 @@
 import type { CheckoutOptions } from "../../schema/wire/checkout.ts";
 import type { Assignment, Commit } from "../../schema/wire/protocol.ts";
 import { ownCredentials } from "./credentials.ts";
-import { CheckoutFailed, GitFailed } from "./errors.ts";
+import { GitFailed } from "./errors.ts";
+import { fetchCommit, isLocal, objectFormat } from "./fetch_commit.ts";
 import { Git, type GitContext } from "./git.ts";
 import { readIndexFile } from "./index_files.ts";
 import { placeLargeFiles } from "./large_files.ts";
-import { keepCommit, viaMirror } from "./mirror.ts";
-import { type Found, findCommit } from "./remote_refs.ts";
+import { findCommit } from "./remote_refs.ts";
 
 /** The checkout of a git repository into a workspace. */
 export interface Checkout extends GitContext {
@@ -38,12 +38,8 @@ export interface CheckedOut {
 	ref: string | null;
 }
 
-/** Git's number for all commits (INFINITE_DEPTH). It completes a shallow repository. */
-const ALL_COMMITS = 2147483647;
-const ALL_HEADS = "+refs/heads/*:refs/remotes/origin/*";
-const ALL_TAGS = "+refs/tags/*:refs/tags/*";
 /** For a discovery job, which only reads the commit. */
-const ONE_COMMIT: CheckoutOptions = { depth: 1, tags: false, submodules: "none", lfs: false };
+const ONE_COMMIT: CheckoutOptions = { depth: 1, filter: "none", tags: false, submodules: "none", lfs: false };
 
 /**
  * Checks the source out into the workspace, with the history, tags, submodules and large files that
@@ -92,89 +88,6 @@ async function fetchPinned(git: Git, checkout: Checkout, options: CheckoutOption
 	await fetchCommit(git, checkout, { ...found, sha: pinned }, options);
 	return { commit: { ...names, ...(await describe(git, pinned)) }, ref: found.ref };
 }
-
-/** The object format of a commit: with SHA-256 its id has 64 digits. */
-function objectFormat(sha: string): string[] {
-	return sha.length === 64 ? ["--object-format=sha256"] : [];
-}
-
-/**
- * Fetches a commit into the workspace: directly from a repository on this machine, otherwise
- * through a mirror.
- */
-async function fetchCommit(git: Git, checkout: Checkout, found: Found, options: CheckoutOptions): Promise<void> {
-	const { source, mirrors } = checkout;
-	if (await has(git, found.sha)) return;
-	if (isLocal(source)) {
-		await fetchFromOrigin(git, found, options);
-		return;
-	}
-	await viaMirror(
-		git,
-		{ mirrors, address: source.git, reader: checkout.reader, format: objectFormat(found.sha), isWhole: options.depth === "full" },
-		async (mirror) => {
-			const mayHave = (options.depth === 1 || options.depth === "full") && !options.tags && found.tag === null;
-			const isEnough = mayHave && (await has(mirror, found.sha));
-			if (!isEnough) await fetchFromOrigin(mirror, found, options);
-			await keepCommit(mirror, found.branch ?? found.tag ?? "", found.sha);
-		},
-		async (mirror) => {
-			const tags = options.tags ? [ALL_TAGS] : (await hasTag(mirror, found)) ? [tagRef(found.tag as string)] : [];
-			await git.run(...fetchWith(options), mirror.folder, found.sha, ...tags);
-		},
-	);
-}
-
-function isLocal({ git }: Checkout["source"]): boolean {
-	return git.startsWith("/") || git.startsWith("file:");
-}
-
-async function has(git: Git, sha: string): Promise<boolean> {
-	return git.succeeds("cat-file", "-e", `${sha}^{commit}`);
-}
-
-async function hasTag(git: Git, { tag }: Found): Promise<boolean> {
-	return tag !== null && (await git.succeeds("rev-parse", "--quiet", "--verify", `refs/tags/${tag}`));
-}
-
-function tagRef(tag: string): string {
-	return `+refs/tags/${tag}:refs/tags/${tag}`;
-}
-
-function fetchWith({ depth }: Pick<CheckoutOptions, "depth">): string[] {
-	return ["fetch", "--quiet", ...(depth === "full" ? [] : [`--depth=${depth}`]), "--no-tags"];
-}
-
-/**
- * Fetches a commit. Not every server serves commits by their id, and a tag may be gone, so the
- * agent asks for the exact commit first, and for all branches and tags at last.
- */
-async function fetchFromOrigin(git: Git, { sha, ref, tag }: Found, options: CheckoutOptions): Promise<void> {
-	// Tags that the server has deleted are deleted here, too.
-	const [prune, all] = options.tags ? [["--prune"], [ALL_TAGS]] : [[], []];
-	const ways = [
-		[...fetchWith(options), ...prune, "origin", sha, ...(tag === null || options.tags ? [] : [tagRef(tag)]), ...all],
-		...(tag === null ? [] : [[...fetchWith(options), ...prune, "origin", sha, ...all]]),
-		...(ref === null ? [] : [[...fetchWith(options), ...prune, "origin", ref, ...all]]),
-		["fetch", "--quiet", ...(options.depth === "full" ? [] : [`--depth=${ALL_COMMITS}`]), "--tags", "origin", ALL_HEADS],
-	];
-	await git.overNetwork(async () => {
-		for (const way of ways) {
-			try {
-				await git.run(...way);
-			} catch (error) {
-				if (!(error instanceof GitFailed && NOT_BY_ID.test(error.output))) throw error;
-				continue;
-			}
-			if (await has(git, sha)) return;
-		}
-	});
-	if (!(await has(git, sha)))
-		throw new CheckoutFailed(`The commit ${sha} is not in the repository, or no longer. Push it, or run another commit.`);
-}
-
-/** The messages of servers that serve only refs, or do not have the commit. */
-const NOT_BY_ID = /not our ref|unadvertised object|couldn't find remote ref|does not allow request/i;
 
 /** Points the tag to the commit that is checked out, also if the tag has moved since. */
 async function setTag(git: Git, tag: string, sha: string): Promise<void> {

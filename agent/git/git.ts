@@ -15,7 +15,7 @@ export interface GitContext {
 	/** The credentials for the server; null: none. */
 	credentials: GitCredentials | null;
 	cgroup: Cgroup | null;
-	spool: LogSpool;
+	spool: Pick<LogSpool, "write" | "writeLine">;
 	signal: AbortSignal;
 	/** Called with each process, so that the job can end it. */
 	onStart(process: RunningProcess): void;

@@ -3,6 +3,7 @@ import path from "node:path";
 import { sha256 } from "../files/hashing.ts";
 import { CheckoutFailed, GitFailed } from "./errors.ts";
 import type { Git } from "./git.ts";
+import { makePartial } from "./partial_history.ts";
 
 /**
  * A mirror is a bare repository for each address on the agent: commits that were fetched once need
@@ -35,7 +36,7 @@ export async function sweepMirrors(folder: string, now: number): Promise<void> {
 }
 
 /** Each combination has a mirror of its own. */
-interface Mirrored {
+export interface Mirrored {
 	/** The folder of the agent's mirrors. */
 	mirrors: string;
 	address: string;
@@ -45,29 +46,36 @@ interface Mirrored {
 	format: readonly string[];
 	/** Whether the mirror has whole histories: shallow commits beside them would be fetched again. */
 	isWhole: boolean;
+	/** Whether the mirror has a partial history, which lacks contents that others need. */
+	isPartial: boolean;
+}
+
+/** The folder of a mirror. */
+export function mirrorFolder({ mirrors, address, reader, format, isWhole, isPartial }: Mirrored): string {
+	const named = [address, ...(reader === "" ? [] : [reader]), ...format, ...(isWhole ? ["whole"] : []), ...(isPartial ? ["partial"] : [])];
+	return path.join(mirrors, `${sha256(named.join("\n")).slice(0, 32)}.git`);
 }
 
 /**
  * Fetches from a repository into the workspace through its mirror.
  * @param fetch fetches from `origin` into the mirror; it may be called twice
+ * @param use fetches into the workspace; null: the mirror is only brought up to date, and nobody uses it
  */
 export async function viaMirror<Found>(
 	git: Git,
-	{ mirrors, address, reader, format, isWhole }: Mirrored,
+	mirrored: Mirrored,
 	fetch: (mirror: Git) => Promise<Found>,
-	use: (mirror: Git, found: Found) => Promise<void>,
+	use: ((mirror: Git, found: Found) => Promise<void>) | null,
 ): Promise<Found> {
 	const { signal } = git;
-	const folder = path.join(
-		mirrors,
-		`${sha256([address, ...(reader === "" ? [] : [reader]), ...format, ...(isWhole ? ["whole"] : [])].join("\n")).slice(0, 32)}.git`,
-	);
+	const folder = mirrorFolder(mirrored);
 	const mirror = git.in(folder);
 	return withTurn(folder, signal, async () => {
+		const usedAt = use === null ? (await stat(folder)).mtime : null;
 		const work = async () => {
-			await prepare(git, mirror, address, format);
+			await prepare(git, mirror, mirrored);
 			const found = await fetch(mirror);
-			await use(mirror, found);
+			await use?.(mirror, found);
 			return found;
 		};
 		try {
@@ -76,7 +84,9 @@ export async function viaMirror<Found>(
 			const isMirrorBroken = error instanceof GitFailed && BROKEN.test(error.output);
 			if (!isMirrorBroken) throw error;
 			await rm(folder, { recursive: true, force: true });
-			return work();
+			return await work();
+		} finally {
+			if (usedAt !== null) await utimes(folder, usedAt, usedAt);
 		}
 	});
 }
@@ -105,7 +115,7 @@ async function withTurn<Value>(folder: string, signal: AbortSignal, work: () => 
 	}
 }
 
-async function prepare(git: Git, mirror: Git, address: string, format: readonly string[]): Promise<void> {
+async function prepare(git: Git, mirror: Git, { address, format, isPartial }: Mirrored): Promise<void> {
 	try {
 		await mkdir(mirror.folder, { recursive: true, mode: 0o700 });
 		const now = new Date();
@@ -117,8 +127,10 @@ async function prepare(git: Git, mirror: Git, address: string, format: readonly 
 	if (!isThere) {
 		await git.in(mirror.folder).run("init", "--quiet", "--bare", ...format, ".");
 		await mirror.run("config", "uploadpack.allowAnySHA1InWant", "true");
+		if (isPartial) await mirror.run("config", "uploadpack.allowFilter", "true");
 	}
 	await mirror.run("config", "remote.origin.url", address);
+	if (isPartial && !isThere) await makePartial(mirror);
 	const packs = (await readdir(path.join(mirror.folder, "objects/pack")).catch(() => [])).filter((name) => name.endsWith(".pack"));
 	if (packs.length <= MANY_PACKS) return;
 	const refs = (await mirror.output("for-each-ref", "--sort=-committerdate", "--format=%(refname)", "refs/windlass")).split("\n");

@@ -21,7 +21,7 @@ const MAX_NAMED_BRANCHES = 10;
  * @param git its folder need not be a repository
  * @throws CheckoutFailed
  */
-export async function findCommit(git: Git, { git: address, ref, commit }: GitSource): Promise<Found> {
+export async function findCommit(git: Git, { git: address, ref, commit }: Pick<GitSource, "git" | "ref" | "commit">): Promise<Found> {
 	if (ref !== null && COMMIT.test(ref)) return { sha: commit ?? ref, ref: null, branch: null, tag: null };
 	if (commit !== null && ref?.startsWith("refs/")) return { sha: commit, ref, ...kindOf(ref) };
 	const refs = await remoteRefs(git, address);

@@ -20,8 +20,8 @@ export interface AgentParts extends Omit<SessionParts, "signal"> {
 	/** A client with connections of its own, for lease renewals. */
 	renewals: Coordinator;
 	jobFactory: JobFactory;
-	/** Called once before the first poll. @param token the agent's own */
-	beforePolls: (token: string, signal: AbortSignal) => Promise<void>;
+	/** Called once before the first poll. @param token the agent's own, as it is then */
+	beforePolls: (token: () => string, signal: AbortSignal) => Promise<void>;
 }
 
 /** The agent's state, for the health endpoint. */
@@ -100,7 +100,7 @@ export class RunningAgent {
 				signal: this.#stop.signal,
 			});
 			try {
-				await this.#parts.beforePolls(this.#session.token, this.#stop.signal);
+				await this.#parts.beforePolls(() => this.#session.token, this.#stop.signal);
 				await this.#poll.run();
 				// Nothing may be sent after the goodbye, neither agent info nor a renewal.
 				this.#stop.abort(STOPPED);

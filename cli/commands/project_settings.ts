@@ -27,6 +27,7 @@ const TEXTS = [
 	{ key: "keep_runs", option: "--keep-runs <duration>", description: "how long its runs are kept" },
 	{ key: "keep_logs", option: "--keep-logs <duration>", description: "how long its logs are kept" },
 	{ key: "keep_artifacts", option: "--keep-artifacts <duration>", description: "how long its artifacts are kept" },
+	{ key: "warm_mirrors", option: "--warm-mirrors <duration>", description: "how often agents fetch its default branch ahead of jobs" },
 	{ key: "cache_quota", option: "--cache-quota <size>", description: "how much room its caches may take" },
 ] as const satisfies readonly { key: keyof Project; option: string; description: string }[];
 
@@ -40,6 +41,7 @@ const CHECKOUT = [
 		description: "how many commits of history jobs get, or full",
 		read: (text: string) => (text === "full" ? text : Number(text)),
 	},
+	{ key: "checkout_filter", option: "--checkout-filter <filter>", description: "blob:none or none", read: String },
 	{ key: "checkout_tags", option: "--checkout-tags <yes|no>", description: "whether jobs get all tags", read: yesOrNo },
 	{ key: "checkout_submodules", option: "--checkout-submodules <which>", description: "none, true or recursive", read: String },
 	{ key: "checkout_lfs", option: "--checkout-lfs <yes|no>", description: "whether jobs get the files of Git LFS", read: yesOrNo },

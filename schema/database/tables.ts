@@ -387,9 +387,12 @@ export const projects = sqliteTable(
 		status_context: text("status_context").notNull().default("windlass"),
 		/** The checkout depth of its jobs; null: the default. */
 		checkout_depth: text("checkout_depth", { mode: "json" }).$type<CheckoutOptions["depth"]>(),
+		checkout_filter: text("checkout_filter").$type<CheckoutOptions["filter"]>(),
 		checkout_tags: integer("checkout_tags", { mode: "boolean" }),
 		checkout_submodules: text("checkout_submodules").$type<CheckoutOptions["submodules"]>(),
 		checkout_lfs: integer("checkout_lfs", { mode: "boolean" }),
+		/** How often agents fetch its default branch ahead of jobs, as a duration; null: never. */
+		warm_mirrors: text("warm_mirrors"),
 		has_public_badges: integer("has_public_badges").notNull().default(0),
 		/** Whether a commit without a pipeline file gets a failed status. */
 		requires_pipeline: integer("requires_pipeline").notNull().default(0),

@@ -4,12 +4,16 @@ import * as z from "zod";
 
 /** None; the submodules of the repository; those and their own submodules. */
 export const SUBMODULES = ["none", "true", "recursive"] as const;
+/** Which objects are left out: none; the contents of files that only other commits have. */
+export const CHECKOUT_FILTERS = ["none", "blob:none"] as const;
 /** A larger number of commits means all of them: `full`. */
 export const MAX_CHECKOUT_DEPTH = 1_000_000;
 
 const options = {
 	/** How many commits of history; `full`: all. */
 	depth: z.union([z.number().int().min(1).max(MAX_CHECKOUT_DEPTH), z.literal("full")]),
+	/** Git fetches what is left out once a step asks for it. */
+	filter: z.enum(CHECKOUT_FILTERS),
 	/** Whether all tags become refs; the tag that is checked out always does. */
 	tags: z.boolean(),
 	submodules: z.enum(SUBMODULES),
@@ -24,9 +28,13 @@ export type CheckoutOptions = z.infer<typeof checkoutOptions>;
 export const checkoutChoice = z.object(options).partial();
 export type CheckoutChoice = z.infer<typeof checkoutChoice>;
 
-const DEFAULTS: CheckoutOptions = { depth: 1, tags: false, submodules: "recursive", lfs: true };
+const DEFAULTS: Omit<CheckoutOptions, "depth"> = { filter: "none", tags: false, submodules: "recursive", lfs: true };
 
-/** The options after several choices: for each option, the first choice that has it. */
+/**
+ * The options after several choices: for each option, the first choice that has it. A filter is for
+ * the history, so with one the default is all of it.
+ */
 export function chosenCheckout(...choices: readonly CheckoutChoice[]): CheckoutOptions {
-	return Object.assign({}, DEFAULTS, ...choices.toReversed());
+	const { depth, ...chosen }: Omit<CheckoutOptions, "depth"> & CheckoutChoice = Object.assign({}, DEFAULTS, ...choices.toReversed());
+	return { ...chosen, depth: depth ?? (chosen.filter === "none" ? 1 : "full") };
 }

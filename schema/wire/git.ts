@@ -15,3 +15,8 @@ export function isRef(ref: string): boolean {
 	return ref !== "" && !ref.startsWith("-") && !/[\s~^:?*[\\]|\.\.|@\{/.test(ref);
 }
 export const REF_ERROR = "is not a branch, tag or commit";
+
+/** Only a repository that is read over HTTP uses credentials. */
+export function isHttp(repository: string): boolean {
+	return /^https?:/.test(repository);
+}

@@ -36,7 +36,7 @@ const keep = z.string().superRefine((value, context) => {
 
 const MINUTE_MS = 60_000;
 const DAY_MS = 24 * 60 * MINUTE_MS;
-const poll = z.string().superRefine((value, context) => {
+const interval = z.string().superRefine((value, context) => {
 	const ms = parseDuration(value) ?? 0;
 	if (ms < MINUTE_MS || ms > 7 * DAY_MS) context.addIssue({ code: "custom", message: "is not a duration between 1m and 7d, such as 5m" });
 });
@@ -76,9 +76,12 @@ const settings = {
 		.regex(/^[A-Za-z0-9][A-Za-z0-9 ._/-]{0,99}$/, "is letters, digits, blank, dot, dash, underscore or slash, at most 100"),
 	/** The checkout depth of its jobs, unless their pipeline sets one; null: the default. */
 	checkout_depth: checkoutOptions.shape.depth.nullable(),
+	checkout_filter: checkoutOptions.shape.filter.nullable(),
 	checkout_tags: checkoutOptions.shape.tags.nullable(),
 	checkout_submodules: checkoutOptions.shape.submodules.nullable(),
 	checkout_lfs: checkoutOptions.shape.lfs.nullable(),
+	/** How often the agents that ran its jobs fetch its default branch ahead of the next job; null: never. */
+	warm_mirrors: interval.nullable(),
 	/** Whether everybody may see its badges without signing in. */
 	public_badges: z.boolean(),
 	/** Whether a commit without a pipeline file gets a failed status. */
@@ -87,7 +90,7 @@ const settings = {
 	 * How often an agent compares the refs of the repository with the known ones; null: only after
 	 * an outage.
 	 */
-	poll: poll.nullable(),
+	poll: interval.nullable(),
 	/** The projects whose pipelines may include files of its repository; null: only its own. */
 	includable_by: z.array(projectName).min(1).max(200).nullable(),
 	/** How long its runs, logs and artifacts are kept; null: the default. */
@@ -119,9 +122,11 @@ export const projectRequest = z.strictObject({
 	forge_app: settings.forge_app.default(null),
 	status_context: settings.status_context.default("windlass"),
 	checkout_depth: settings.checkout_depth.default(null),
+	checkout_filter: settings.checkout_filter.default(null),
 	checkout_tags: settings.checkout_tags.default(null),
 	checkout_submodules: settings.checkout_submodules.default(null),
 	checkout_lfs: settings.checkout_lfs.default(null),
+	warm_mirrors: settings.warm_mirrors.default(null),
 	public_badges: settings.public_badges.default(false),
 	require_pipeline: settings.require_pipeline.default(false),
 	poll: settings.poll.default(null),
@@ -167,9 +172,11 @@ export const project = z.object({
 	forge_app: z.string().nullable(),
 	status_context: z.string(),
 	checkout_depth: settings.checkout_depth,
+	checkout_filter: settings.checkout_filter,
 	checkout_tags: settings.checkout_tags,
 	checkout_submodules: settings.checkout_submodules,
 	checkout_lfs: settings.checkout_lfs,
+	warm_mirrors: z.string().nullable(),
 	public_badges: z.boolean(),
 	require_pipeline: z.boolean(),
 	poll: z.string().nullable(),

@@ -1,5 +1,5 @@
-import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as resources from "../../schema/wire/resources.ts";
@@ -120,6 +120,8 @@ describe("the history of a checkout", () => {
 		[{ depth: 0 }, "source.depth: The depth must be a number of commits from 1"],
 		[{ depth: "all" }, "or full"],
 		[{ submodules: "yes" }, "one of: none, true, recursive"],
+		[{ filter: "tree:0" }, "one of: none, blob:none"],
+		[{ git: "https://git.test/x", filter: "blob:none", depth: 1 }, "source.filter: `filter` leaves something out of the history"],
 		[{ upload: "src_01ARZ3NDEKTSV4RRFFQ69G5FAV", depth: 2 }, "not both"],
 		[{ depth: 2 }, "source: `source` says how much of a repository is checked out, and names no repository"],
 	])("cannot be %j", async (source, message) => {
@@ -128,6 +130,64 @@ describe("the history of a checkout", () => {
 			body: JSON.stringify({ pipeline: { source, steps: ["a"] } }),
 		});
 		expect([response.status, await response.text()]).toEqual([422, expect.stringContaining(message)]);
+	});
+});
+
+describe("a partial history", () => {
+	/** Commits, and the objects of HEAD's own history that are not here. */
+	const LOOK = "git rev-list --count HEAD; git rev-list --objects --missing=print HEAD | grep -c '^?' || true";
+	const PARTIAL = { filter: "blob:none" };
+	let repository: string;
+	let withoutFilters: string;
+
+	beforeAll(async () => {
+		repository = server.add("team/big.git", { "a.txt": "old 1", "same.txt": "same", "deep/b.txt": "b" });
+		server.acceptFilters("team/big.git");
+		for (const text of ["old 2", "old 3", "new"]) server.commit("team/big.git", { "a.txt": text });
+		withoutFilters = server.add("team/plain.git", { "a.txt": "old" });
+		server.commit("team/plain.git", { "a.txt": "new" });
+		await coordinator.post("/api/v1/projects", { name: "big", repository, credentials: "git", checkout_filter: "blob:none" });
+		await coordinator.post("/api/v1/projects", { name: "plain", repository: withoutFilters, credentials: "git" });
+	});
+
+	test("has all commits and the files of one, and git fetches an older file once a step asks for it", async () => {
+		const steps = [LOOK, "cat a.txt same.txt deep/b.txt; echo", "git show HEAD~3:a.txt; echo", "git remote", "git status --short"];
+		for (let round = 0; round < 2; round += 1) {
+			const { job, lines } = await checkedOut({ git: repository, ...PARTIAL }, steps, { project: "big" });
+			expect([job.state, lines]).toEqual(["succeeded", ["4", "3", "newsameb", "old 1", "origin"]]);
+		}
+	});
+
+	test("is a setting of the project, and a pipeline can want more or less", async () => {
+		const look = async (source: object) => (await checkedOut({ git: repository, ...source }, [LOOK], { project: "big" })).lines;
+		expect(await look({})).toEqual(["4", "3"]);
+		expect(await look({ depth: 2 })).toEqual(["2", "1"]);
+		expect(await look({ depth: 1 })).toEqual(["1", "0"]);
+		expect(await look({ filter: "none" })).toEqual(["1", "0"]);
+		expect(await look({ filter: "none", depth: "full" })).toEqual(["4", "0"]);
+	});
+
+	test("brings the newest commit and its files, also from a mirror that is there", async () => {
+		server.commit("team/big.git", { "c.txt": "c", "a.txt": "newer" });
+		const { lines } = await checkedOut({ git: repository, ...PARTIAL }, ["cat a.txt c.txt; echo", LOOK], { project: "big" });
+		expect(lines).toEqual(["newerc", "5", "4"]);
+	});
+
+	test("works with a server that knows no filters, which git says", async () => {
+		const steps = ["cat a.txt; echo", "git show HEAD~1:a.txt; echo", LOOK];
+		const { job, lines } = await checkedOut({ git: withoutFilters, ...PARTIAL }, steps, { project: "plain" });
+		const warning = "warning: filtering not recognized by server, ignoring";
+		expect([job.state, lines.filter((line) => line !== warning)]).toEqual(["succeeded", ["new", "old", "2", "0"]]);
+		expect(lines).toContain(warning);
+	});
+
+	test("comes from a repository of this machine, too", async () => {
+		const folder = localRepository(path.join(temporaryFolder(), "partial.git"));
+		git(folder, "config", "uploadpack.allowFilter", "true");
+		writeFileSync(path.join(folder, "f"), "y");
+		git(folder, "commit", "--quiet", "--all", "-m", "second");
+		const { job, lines } = await checkedOut({ git: `file://${folder}`, ...PARTIAL }, ["cat f; echo", LOOK]);
+		expect([job.state, lines]).toEqual(["succeeded", ["y", "2", "1"]]);
 	});
 });
 
@@ -243,5 +303,41 @@ describe("git in a step", () => {
 		const other = server.add("team/other.git", { f: "x" });
 		const { job, lines } = await checkedOut({ git: address }, [`git ls-remote ${other} 2>&1 || echo refused`], inProject);
 		expect([job.state, lines.at(-1)]).toEqual(["succeeded", "refused"]);
+	});
+});
+
+describe("a mirror that is kept warm", () => {
+	test("has the default branch before a job asks for it, and is not kept by that", async () => {
+		const folder = path.join(temporaryFolder(), "warm");
+		const begin = () => coordinator.agent("warm", { args: ["--labels", "warm"], workDir: folder });
+		const names = ["ahead", "asked"] as const;
+		const repositories = names.map((name) => server.add(`team/${name}.git`, { "a.txt": "1" }));
+		for (const [index, name] of names.entries()) {
+			const settings = { name, repository: repositories[index], credentials: "git", ...(name === "ahead" ? { warm_mirrors: "5m" } : {}) };
+			await coordinator.post("/api/v1/projects", settings);
+		}
+		const first = await begin();
+		for (const project of names)
+			for (const depth of [1, "full"]) {
+				const source = { git: repositories[names.indexOf(project)], depth };
+				const { id } = await coordinator.post<resources.Run>("/api/v1/runs", {
+					pipeline: { source, runs_on: "warm", steps: ["true"] },
+					project,
+				});
+				await coordinator.get(`/api/v1/runs/${id}/wait?timeout=60`);
+			}
+		first.signal("SIGTERM");
+		await first.exited;
+		const mirrors = readdirSync(path.join(folder, "mirrors")).map((name) => path.join(folder, "mirrors", name));
+		expect(mirrors).toHaveLength(4);
+		const longAgo = new Date(Date.now() - 10 * 60_000);
+		for (const mirror of mirrors) for (const place of [`${mirror}/FETCH_HEAD`, mirror]) utimesSync(place, longAgo, longAgo);
+		const [ahead = "", asked = ""] = names.map((name) => server.commit(`team/${name}.git`, { "a.txt": name }));
+		const second = await begin();
+		await second.says(new RegExp(`main of ${repositories[0]} is fetched ahead: ${ahead}`));
+		const having = (sha: string) => mirrors.filter((mirror) => spawnSync("git", ["-C", mirror, "cat-file", "-e", sha]).status === 0);
+		expect([having(ahead), having(asked)]).toMatchObject([{ length: 2 }, { length: 0 }]);
+		for (const mirror of mirrors) expect(statSync(mirror).mtimeMs).toBe(longAgo.getTime());
+		await second.kill();
 	});
 });

@@ -268,6 +268,7 @@ describe("the OpenAPI document", () => {
 		await call("GET /api/v1/caches/contents/{token}/{number}", { ...content, number: "2" }, { token: null });
 		expect(await call("POST /api/v1/attempts/{id}/caches/{cache}/check", { ...id, cache: saved.id }, lease)).toEqual({ is_damaged: false });
 		const warm = { token: agent.token, body: { count: 3, platform: "linux-x64" } };
+		expect(await call("GET /api/v1/agents/self/mirrors", {}, { token: agent.token })).toEqual({ mirrors: [] });
 		expect((await call("POST /api/v1/agents/self/caches", {}, warm)).caches).toMatchObject([{ id: saved.id, paths: ["deps"] }]);
 		const of = { name: "adhoc", cache: saved.id };
 		expect((await call("GET /api/v1/projects/{name}/caches?limit=1", of)).items).toMatchObject([{ id: saved.id, hits: 1, size: 7 }]);

@@ -86,6 +86,7 @@ const SELDOM_CALLED: ReadonlySet<string> = new Set([
 	"submitDelivered",
 	"testNotifications",
 	"unfollowProject",
+	"warmProjectsOf",
 	"watch",
 ]);
 const LOST_ANSWERS = Object.keys(IS_IDEMPOTENT)

@@ -160,6 +160,11 @@ export class GitHttp {
 		return git(folder, "rev-parse", `refs/tags/${tag}`);
 	}
 
+	/** Lets people leave out objects when they fetch, as forges do. */
+	acceptFilters(name: string): void {
+		git(path.join(this.#folder, name), "config", "uploadpack.allowFilter", "true");
+	}
+
 	/** Lets people push to a repository. */
 	acceptPushes(name: string): void {
 		const folder = path.join(this.#folder, name);

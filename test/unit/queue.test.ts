@@ -40,7 +40,7 @@ import {
 } from "../../worker/queue/core/leases/attempts.ts";
 import { assignWaiting } from "../../worker/queue/core/leases/offers.ts";
 import { recordPoll, renewLeases } from "../../worker/queue/core/leases/polls.ts";
-import { recordWarmed } from "../../worker/queue/core/leases/warm_agents.ts";
+import { recordWarmed, warmProjectsOf } from "../../worker/queue/core/leases/warm_agents.ts";
 import { readChanges } from "../../worker/queue/core/reads.ts";
 import { acknowledgeBatch, buryEntry, nextBatch, type OutboxBatch, outboxDepth } from "../../worker/queue/core/record/outbox.ts";
 import { findAgent } from "../../worker/queue/core/rows.ts";
@@ -293,6 +293,21 @@ describe("offers", () => {
 			queue.submit(CACHED, "web");
 			expect(queue.poll(cold)).toEqual([]);
 			expect(queue.poll(warm)).toHaveLength(1);
+		});
+
+		test("whose repositories only such an agent keeps warm, if it may take their trusted runs", () => {
+			const { queue, warm, cold } = stage();
+			const projectsOf = (agentId: string) => warmProjectsOf(queue.core, { agentId, secretHash: queue.nameOf(agentId) });
+			expect([projectsOf(warm), projectsOf(cold)]).toEqual([["web"], []]);
+			expect(refusalOf(() => warmProjectsOf(queue.core, { agentId: warm, secretHash: "other" }))).toBe("authentication_required");
+			for (const [restriction, projects] of [
+				[{ projects: ["other"] }, []],
+				[{ projects: ["web"], runs: "untrusted" }, []],
+				[{ projects: [], runs: "trusted" }, ["web"]],
+			] as const) {
+				changeAgent(queue.core, warm, { kind: "restrict", ...restriction, projects: [...restriction.projects] }, "test");
+				expect(projectsOf(warm)).toEqual(projects);
+			}
 		});
 
 		test("until it has run none for thirty days", () => {

@@ -23,6 +23,8 @@ async function project(name: string, repository: string | null, forge: "github" 
 		checkout_tags: null,
 		checkout_submodules: null,
 		checkout_lfs: null,
+		checkout_filter: null,
+		warm_mirrors: null,
 		requires_pipeline: 0,
 		status_context: "windlass",
 		has_public_badges: 0,

@@ -26,6 +26,8 @@ const SETTINGS = {
 	checkout_tags: null,
 	checkout_submodules: null,
 	checkout_lfs: null,
+	checkout_filter: null,
+	warm_mirrors: null,
 	poll: null,
 	status_context: "windlass",
 	has_public_badges: 0,

@@ -1,5 +1,6 @@
 import type { DiscoveryResult } from "../../schema/wire/discovery.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
+import { isHttp } from "../../schema/wire/git.ts";
 import { MAX_FINISH_BYTES, MAX_LOG_CHUNK_BYTES, SINGLE_PART_BYTES } from "../../schema/wire/limits.ts";
 import * as protocol from "../../schema/wire/protocol.ts";
 import { checkUploads, startUploads } from "../artifacts/service.ts";
@@ -21,7 +22,7 @@ import { updateNotices } from "../projects/service.ts";
 import { findAttempt } from "../record/runs.ts";
 import { findSource } from "../sources/service.ts";
 import { isOutdated } from "../webhooks/service.ts";
-import { assignmentOf, isHttp, projectOfSource, secretsFor } from "./assignment.ts";
+import { assignmentOf, projectOfSource, secretsFor } from "./assignment.ts";
 import { includableBy } from "./includes.ts";
 import { uploadPipeline } from "./pipeline_uploads.ts";
 import { assertConsistent, digestOf, recordedState } from "./results.ts";

@@ -1,6 +1,7 @@
 import type { ProjectRow } from "../../schema/database/tables.ts";
 import { type CheckoutOptions, chosenCheckout } from "../../schema/wire/checkout.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
+import { isHttp } from "../../schema/wire/git.ts";
 import { ADHOC_PROJECT } from "../../schema/wire/projects.ts";
 import type * as protocol from "../../schema/wire/protocol.ts";
 import { FORGE_TOKEN } from "../../schema/wire/secrets.ts";
@@ -19,11 +20,6 @@ import { missingSecretAdvice, readJobSecrets, readSecrets } from "../secrets/ser
 
 /** The deadline for reading secrets. */
 const SECRETS_MS = 20_000;
-
-/** Only a repository that is read over HTTP uses credentials. */
-export function isHttp(repository: string): boolean {
-	return /^https?:/.test(repository);
-}
 
 /**
  * The project whose settings and credentials a checkout gets: only the project of the repository.

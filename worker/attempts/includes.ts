@@ -1,9 +1,9 @@
 import type { DiscoveryWork } from "../../schema/wire/discovery.ts";
+import { isHttp } from "../../schema/wire/git.ts";
 import type { Environment } from "../bindings.ts";
 import type { Started } from "../queue/core/leases/attempts.ts";
 import { includableProjects } from "../record/projects.ts";
 import { readSecrets } from "../secrets/service.ts";
-import { isHttp } from "./assignment.ts";
 
 /**
  * The projects whose files a discovery job may include. The author of a fork must not read a

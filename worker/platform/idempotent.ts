@@ -49,6 +49,7 @@ export const IS_IDEMPOTENT: Readonly<Record<DispatcherMethod, boolean>> = {
 	discoveryOf: true,
 	cachingRunOf: true,
 	recordWarmed: true,
+	warmProjectsOf: true,
 	uploadTarget: true,
 	isAttemptLive: true,
 	beginsLog: true,

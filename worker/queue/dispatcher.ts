@@ -72,7 +72,7 @@ import {
 import { readHeldLog } from "./core/leases/held_logs.ts";
 import { pauseOf, pauseQueue, resumeQueue } from "./core/leases/pause.ts";
 import { type Renewal, renewLeases } from "./core/leases/polls.ts";
-import { recordWarmed } from "./core/leases/warm_agents.ts";
+import { recordWarmed, warmProjectsOf } from "./core/leases/warm_agents.ts";
 import {
 	type AgentRows,
 	type Changes,
@@ -483,6 +483,10 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 
 	async checkCredential(credential: Credential): Promise<Result<void>> {
 		return resultOf(() => assertCredential(this.#core, credential));
+	}
+
+	async warmProjectsOf(credential: { agentId: string; secretHash: string }): Promise<Result<string[]>> {
+		return resultOf(() => warmProjectsOf(this.#core, credential));
 	}
 
 	async recordWarmed(agentId: string, projects: string[]): Promise<void> {

@@ -52,10 +52,19 @@ export async function includableProjects(db: D1Database, team: string, name: str
 		.where(and(eq(projects.team, team), isNotNull(projects.includable_by), isNotNull(projects.repository), allows));
 }
 
+/** The projects whose mirrors are kept warm. */
+export function projectsWithWarmMirrors(db: D1Database, team: string): Promise<ProjectRow[]> {
+	return drizzle(db)
+		.select()
+		.from(projects)
+		.where(and(eq(projects.team, team), isNotNull(projects.warm_mirrors), isNotNull(projects.repository)));
+}
+
 /** The checkout settings of a project. */
 export function checkoutOf(row: ProjectRow): CheckoutChoice {
 	return {
 		...(row.checkout_depth === null ? {} : { depth: row.checkout_depth }),
+		...(row.checkout_filter === null ? {} : { filter: row.checkout_filter }),
 		...(row.checkout_tags === null ? {} : { tags: row.checkout_tags }),
 		...(row.checkout_submodules === null ? {} : { submodules: row.checkout_submodules }),
 		...(row.checkout_lfs === null ? {} : { lfs: row.checkout_lfs }),

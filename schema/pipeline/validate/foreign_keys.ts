@@ -46,7 +46,8 @@ const JOB_OF_IMAGE =
 const IF_AND_ON = 'Write a condition into `if`, such as if: run.branch == "main", and the events that start the pipeline into `on`.';
 const PLATFORM = "Write `runs_on` with `os` and `arch`: runs_on: { os: linux, arch: arm64 }.";
 const LABELS = "Write the labels of the agent: runs_on: [linux, docker].";
-const CLONE = "Windlass checks out the repository before the first step. Write `source` to choose `depth`, `tags`, `submodules` and `lfs`.";
+const CLONE =
+	"Windlass checks out the repository before the first step. Write `source` to choose `depth`, `filter`, `tags`, `submodules` and `lfs`.";
 const EXCLUDE = 'Exclude with `!` in the list itself: branches: ["**", "!wip/**"].';
 export const SECRETS = "Write `secrets` in the job: secrets: { TOKEN: deploy-token } puts the secret deploy-token into the variable TOKEN.";
 

@@ -1,5 +1,5 @@
 import * as z from "zod";
-import { type CheckoutChoice, MAX_CHECKOUT_DEPTH, SUBMODULES } from "../../wire/checkout.ts";
+import { CHECKOUT_FILTERS, type CheckoutChoice, MAX_CHECKOUT_DEPTH, SUBMODULES } from "../../wire/checkout.ts";
 import { addressError, isRef, REF_ERROR } from "../../wire/git.ts";
 import { isId } from "../../wire/ids.ts";
 import { AmbiguousScalar } from "../syntax/document.ts";
@@ -35,6 +35,12 @@ export const source = strict({
 		.optional()
 		.describe("Instead of `git`: an archive that was uploaded before (`src_…`)."),
 	depth: checkoutDepth.optional().describe("How many commits of history: a number, or `full`. Default: the project's setting, or 1."),
+	filter: z
+		.enum(CHECKOUT_FILTERS, { error: () => "`filter` must be blob:none or none." })
+		.optional()
+		.describe(
+			"What is left out of the history: `blob:none` fetches the contents of files only for the commit that is checked out, and others once a step asks for them. Then `depth` is `full` unless it says otherwise. Default: the project's setting, or `none`.",
+		),
 	tags: flag
 		.optional()
 		.describe(
@@ -48,6 +54,14 @@ export const source = strict({
 	lfs: flag.optional().describe("Whether the large files of Git LFS are downloaded. Default: the project's setting, or true."),
 }).transform((value, context): SourceText => {
 	const { git, ref, upload, ...checkout } = value;
+	if (checkout.filter === "blob:none" && checkout.depth === 1) {
+		context.addIssue({
+			code: "custom",
+			path: ["filter"],
+			message: "`filter` leaves something out of the history, and with `depth: 1` there is none. Remove one of the two.",
+		});
+		return z.NEVER;
+	}
 	const hasCheckout = Object.keys(checkout).length > 0;
 	if (git !== undefined && upload === undefined) return { git, ref: ref ?? null, checkout };
 	if (upload !== undefined && git === undefined && ref === undefined && !hasCheckout) return { upload };

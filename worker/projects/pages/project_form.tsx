@@ -1,4 +1,4 @@
-import { SUBMODULES } from "../../../schema/wire/checkout.ts";
+import { CHECKOUT_FILTERS, SUBMODULES } from "../../../schema/wire/checkout.ts";
 import type { FieldError } from "../../../schema/wire/errors.ts";
 import type { Project } from "../../../schema/wire/projects.ts";
 
@@ -64,6 +64,14 @@ export const PROJECT_FIELDS = [
 	},
 	{ key: "checkout_depth", group: "Checkout", label: "History", hint: "how many commits a job fetches, or full; default 1", example: "1" },
 	{
+		key: "checkout_filter",
+		group: "Checkout",
+		label: "Partial history",
+		hint: "blob:none leaves the contents of older files at the server until a step asks; default none",
+		example: "",
+		choices: ["", ...CHECKOUT_FILTERS],
+	},
+	{
 		key: "checkout_tags",
 		group: "Checkout",
 		label: "All tags",
@@ -86,6 +94,13 @@ export const PROJECT_FIELDS = [
 		hint: "whether jobs fetch files of Git LFS; default yes",
 		example: "",
 		choices: ["", "yes", "no"],
+	},
+	{
+		key: "warm_mirrors",
+		group: "Checkout",
+		label: "Warm mirrors",
+		hint: "how often agents that ran its jobs fetch the default branch ahead; default never",
+		example: "15m",
 	},
 	{
 		key: "require_pipeline",

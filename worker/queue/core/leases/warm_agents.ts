@@ -1,5 +1,7 @@
 import { ADHOC_PROJECT } from "../../../../schema/wire/projects.ts";
 import { isTaking } from "../agents/availability.ts";
+import { assertCredential } from "../agents/credentials.ts";
+import { outsideRestriction } from "../agents/restrictions.ts";
 import { type Core, command } from "../core.ts";
 import { type AgentRow, findAgent, type JobRow } from "../rows.ts";
 import { definitionOf } from "../runs/definitions.ts";
@@ -61,6 +63,22 @@ function warmAgents(core: Core, project: string): Map<string, number> {
 	const agents = new Map(rows.map(({ agent_id, at }) => [agent_id, at]));
 	core.hints.warmAgents.set(project, agents);
 	return agents;
+}
+
+/**
+ * The projects for which an agent is warm and whose trusted runs it may take: it gets what opens
+ * their repositories.
+ * @throws ApiError `authentication_required` for an agent that was removed
+ */
+export function warmProjectsOf(core: Core, credential: { agentId: string; secretHash: string }): string[] {
+	assertCredential(core, credential);
+	const agent = findAgent(core, credential.agentId) as AgentRow;
+	const rows = core.sql.all<{ project: string }>(
+		"SELECT project FROM warm_agents WHERE agent_id = ? AND at > ?",
+		credential.agentId,
+		core.now() - WARM_MS,
+	);
+	return rows.flatMap(({ project }) => (outsideRestriction(agent, { project, is_trusted: 1 }) === null ? [project] : []));
 }
 
 /** Whether the agent is warm for this job. */
