@@ -1,5 +1,6 @@
 import { Command } from "commander";
 import manifest from "../package.json" with { type: "json" };
+import { addRoles } from "./commands/command_roles.ts";
 import { EXIT_CODES } from "./exit_codes.ts";
 
 type SetExitCode = (code: number) => void;
@@ -9,6 +10,7 @@ const COMMANDS: Readonly<Record<string, (setExitCode: SetExitCode) => Promise<Co
 	serve: async (setExitCode) => (await import("./serve/serve.ts")).serveCommand(setExitCode),
 	agent: async () => (await import("./agent_command.ts")).agentCommand(),
 	token: async () => (await import("./token_command.ts")).tokenCommand(),
+	whoami: async () => (await import("./commands/tokens.ts")).whoamiCommand(),
 	keys: async () => (await import("./keys_command.ts")).keysCommand(),
 	demo: async (setExitCode) => (await import("./demo/demo.ts")).demoCommand(setExitCode),
 	lint: async (setExitCode) => (await import("./commands/lint.ts")).lintCommand(setExitCode),
@@ -51,7 +53,7 @@ export async function programOf(setExitCode: SetExitCode, first?: string): Promi
 		.addHelpText("after", EXIT_CODES);
 	const only = first !== undefined && Object.hasOwn(COMMANDS, first) ? COMMANDS[first] : undefined;
 	for (const command of await Promise.all((only ? [only] : Object.values(COMMANDS)).map((load) => load(setExitCode)))) {
-		program.addCommand(command);
+		program.addCommand(addRoles(command));
 	}
 	return program;
 }

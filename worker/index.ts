@@ -9,10 +9,10 @@ import { publicLink, setPublicUrl, withoutPublicPath } from "./http/public_path.
 import type { RequestContext, Route } from "./http/route.ts";
 import { type FoundRoute, RouteTable } from "./http/route_table.ts";
 import { clientOf } from "./identity/client_address.ts";
-import { assertOwnOrigin } from "./identity/origin.ts";
 import { claimedBy, identify, type Principal } from "./identity/principal.ts";
 import { endedSessionCookie, showsSession } from "./identity/session.ts";
 import { countWrongCredential } from "./identity/wrong_credentials.ts";
+import { authorize } from "./permissions/authorize.ts";
 import { errorFields, log, setLogLevel } from "./platform/logger.ts";
 import { assertPrepared } from "./platform/prepared.ts";
 import { assertMigrated } from "./platform/schema_version.ts";
@@ -103,7 +103,6 @@ async function handle(
 	// Webhooks may carry credentials of the forge; a route for anyone ignores credentials.
 	const principal = isOpen ? ANYONE : await identify(environment, request, client, baseUrl.startsWith("https:"));
 	caller.principal = principal;
-	authorize(route, principal, request, ownOrigins);
 	const context: RequestContext = {
 		request,
 		url,
@@ -115,6 +114,7 @@ async function handle(
 		baseUrl,
 		ownOrigins,
 	};
+	await authorize(route, context);
 	return handleRoute(route, context);
 }
 
@@ -135,30 +135,6 @@ function decoded(part: string): string {
 			suggestions: ["Write a percent sign in an address as %25."],
 		});
 	}
-}
-
-/**
- * @throws ApiError `authentication_required` without a token, `forbidden` for a principal that the
- * route does not allow
- */
-function authorize(one: Route, principal: Principal, request: Request, ownOrigins: readonly string[]): void {
-	if (!one.allow.includes(principal.kind)) {
-		if (principal.kind === "anyone") {
-			throw new ApiError("authentication_required", "This request needs a token.", {
-				suggestions: [
-					"Sign in at /sign-in, or set WINDLASS_API_TOKEN for the windlass commands.",
-					"The coordinator printed the admin token at its first start. windlass token reset-admin makes a new one.",
-				],
-				headers: { "WWW-Authenticate": "Bearer" },
-			});
-		}
-		throw new ApiError("forbidden", `A token of kind ${principal.kind} may not use this address.`, {
-			details: { allowed: one.allow },
-			suggestions: [`Use a token of kind ${one.allow.join(" or ")}.`],
-		});
-	}
-	const isBySession = principal.kind === "user" && principal.sessionId !== null;
-	if (isBySession && one.method !== "GET") assertOwnOrigin(request, ownOrigins);
 }
 
 /** Whether the error is about a missing or wrong credential. */

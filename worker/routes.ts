@@ -52,6 +52,8 @@ import { queueRoutes } from "./system/pause.ts";
 import { EVERYONE } from "./system/service.ts";
 import { testRoutes } from "./test_results/api.ts";
 import { testResultsPages } from "./test_results/pages/routes.ts";
+import { tokenRoutes } from "./tokens/api.ts";
+import { tokensPages } from "./tokens/pages/tokens.tsx";
 import { assetRoutes } from "./ui/assets.ts";
 import { hookRoutes } from "./webhooks/api.ts";
 import { deliveryRoutes } from "./webhooks/deliveries_api.ts";
@@ -82,6 +84,7 @@ export const routes: readonly Route[] = [
 	...secretRoutes,
 	...cacheRoutes,
 	...sessionRoutes,
+	...tokenRoutes,
 	...sourceRoutes,
 	...agentRoutes,
 	...manageAgentRoutes,
@@ -112,6 +115,7 @@ export const routes: readonly Route[] = [
 	...searchPages,
 	...systemPages,
 	...sessionsPages,
+	...tokensPages,
 	...assetRoutes,
 	route({
 		method: "GET",

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { commandSections } from "./commands.ts";
 import { keySections } from "./keys.ts";
+import { actionLists } from "./permissions.ts";
 import { errorCodes, reasonSections } from "./reasons.ts";
 import { routeSections } from "./routes.ts";
 import { agentSettings, coordinatorSettings } from "./settings.ts";
@@ -12,6 +13,7 @@ const FOLDER = path.resolve(import.meta.dirname, "../reference");
 
 /** By page and by the name in its comment. */
 const PARTS: Record<string, Record<string, () => string | Promise<string>>> = {
+	"../permissions.md": { actions: actionLists },
 	"keys.md": { keys: keySections },
 	"api.md": { routes: routeSections },
 	"cli.md": { commands: commandSections },

@@ -28,6 +28,7 @@ interface Content {
 interface Operation {
 	summary: string;
 	security: Record<string, never>[];
+	"x-role"?: string;
 	parameters?: { name: string; in: string; description?: string }[];
 	requestBody?: { content: Content };
 	responses: Record<string, { content?: Content }>;
@@ -55,7 +56,8 @@ function groupOf(address: string, security: Operation["security"]): string {
 	return security.some((one) => "user" in one) ? first.replace(/^./, (letter) => letter.toUpperCase()) : "The agent protocol";
 }
 
-function routeText([address, { summary, security, parameters = [], requestBody, responses }]: Route): string {
+function routeText([address, operation]: Route): string {
+	const { summary, security, "x-role": role, parameters = [], requestBody, responses } = operation;
 	const kinds = security.map((one) => Object.keys(one)[0]);
 	const token = kinds.length > 0 && !kinds.includes("user") ? ` Token: ${kinds.join(", ")}.` : "";
 	const details = parameters
@@ -64,7 +66,13 @@ function routeText([address, { summary, security, parameters = [], requestBody, 
 			return paragraph(`${place} \`${name}\`: ${escaped(description ?? "")}`, "  - ");
 		});
 	if (requestBody) details.push(paragraph(bodyText(requestBody.content), "  - "));
-	return [paragraph(`\`${address}\`: ${escaped(sentence(summary))}${token} ${answersText(responses)}`, "- "), ...details].join("\n");
+	return [
+		paragraph(
+			`\`${address}\`: ${escaped(sentence(summary))}${token}${role === undefined ? "" : ` Role: ${role}.`} ${answersText(responses)}`,
+			"- ",
+		),
+		...details,
+	].join("\n");
 }
 
 function bodyText(content: Content): string {

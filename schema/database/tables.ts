@@ -3,9 +3,11 @@ import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "driz
 import type { RemovedCache } from "../wire/caches.ts";
 import type { CheckoutOptions } from "../wire/checkout.ts";
 import type { DeliveryOutcome } from "../wire/deliveries.ts";
+import { ROLES } from "../wire/permissions.ts";
 import type { ForgeKind } from "../wire/projects.ts";
 import type { ArtifactKind, RunKind, TestCase } from "../wire/resources.ts";
 import type { AttemptState, JobState, RunState } from "../wire/states.ts";
+import { TOKEN_KINDS } from "../wire/tokens.ts";
 
 /**
  * D1: the catalog (tokens, sign-in links, sessions, projects, pipelines, secrets, deliveries), the
@@ -15,16 +17,31 @@ import type { AttemptState, JobState, RunState } from "../wire/states.ts";
  * every copy is accepted. Times are integers, milliseconds since 1970 UTC.
  */
 
-export const tokens = sqliteTable("tokens", {
-	id: text("id").primaryKey(),
-	team: text("team").notNull(),
-	kind: text("kind", { enum: ["admin"] }).notNull(),
-	name: text("name").notNull(),
-	/** sha256 in hex; the token itself is never stored. */
-	hash: text("hash").notNull().unique(),
-	created_at: integer("created_at").notNull(),
-	revoked_at: integer("revoked_at"),
-});
+/** The tokens of people and programs. Names of live ones are unique: records name their actor. */
+export const tokens = sqliteTable(
+	"tokens",
+	{
+		id: text("id").primaryKey(),
+		team: text("team").notNull(),
+		/** `admin`: the host made it. */
+		kind: text("kind", { enum: TOKEN_KINDS }).notNull(),
+		name: text("name").notNull(),
+		/** sha256 in hex; the token itself is never stored. */
+		hash: text("hash").notNull().unique(),
+		created_at: integer("created_at").notNull(),
+		revoked_at: integer("revoked_at"),
+		role: text("role", { enum: ROLES }).notNull().default("operator"),
+		/** The only projects that it opens; null: all. */
+		projects: text("projects", { mode: "json" }).$type<string[]>(),
+		created_by: text("created_by").notNull().default("the coordinator"),
+		/** Null: never. */
+		expires_at: integer("expires_at"),
+		/** The day of its last use, such as 2026-01-31, and the address of its first use on that day. */
+		last_used_on: text("last_used_on"),
+		last_used_from: text("last_used_from"),
+	},
+	(table) => [uniqueIndex("tokens_by_name").on(table.team, table.name).where(sql`${table.revoked_at} IS NULL`)],
+);
 
 export const signInLinks = sqliteTable("sign_in_links", {
 	/** sha256 in hex of the code in the link. */

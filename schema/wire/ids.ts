@@ -14,6 +14,7 @@ export const ID_PREFIXES = {
 	pipeline: "pip",
 	session: "ses",
 	cache: "cch",
+	token: "tok",
 } as const;
 export type IdKind = keyof typeof ID_PREFIXES;
 

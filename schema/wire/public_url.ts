@@ -30,6 +30,7 @@ export const OWN_SEGMENTS: ReadonlySet<string> = new Set([
 	"sign-in",
 	"sign-out",
 	"tests",
+	"tokens",
 	"version",
 ]);
 

@@ -387,6 +387,19 @@ describe("the OpenAPI document", () => {
 		await call("DELETE /api/v1/projects/{name}", { name: "contracted" });
 	});
 
+	test("is true for tokens", async () => {
+		expect(await call("GET /api/v1/whoami")).toMatchObject({ name: "admin", role: "operator", projects: null, expires_at: null });
+		const body = { name: "bot", role: "viewer", expires_in: "1d" };
+		const made = await call("POST /api/v1/tokens", {}, { body });
+		expect((await call("GET /api/v1/tokens", {}, { token: made.token })).items).toMatchObject([{ name: "bot", is_current: true }]);
+		await call("POST /api/v1/tokens", {}, { body });
+		await call("POST /api/v1/tokens", {}, { token: made.token, body });
+		const rotated = await call("POST /api/v1/tokens/{id}/rotate", { id: made.id }, { body: { expires_in: "2d" } });
+		expect(rotated.token).not.toBe(made.token);
+		await call("DELETE /api/v1/tokens/{id}", { id: made.id });
+		await call("DELETE /api/v1/tokens/{id}", { id: made.id });
+	});
+
 	test("is true for secrets and sessions", async () => {
 		for (const value of ["a first value", "a second value"]) await call("PUT /api/v1/secrets/{name}", { name: "s" }, { body: { value } });
 		expect((await call("GET /api/v1/secrets")).items).toMatchObject([{ name: "s", project: null }]);

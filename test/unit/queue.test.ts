@@ -1328,7 +1328,7 @@ describe("schedules", () => {
 });
 
 describe("approvals", () => {
-	const ADA = { name: "ada", role: "admin" };
+	const ADA = { name: "ada", role: "maintainer" } as const;
 	const untrusted = (queue: Queue, text: string) => queue.submit(text, "web", { origin: { ...SUBMITTED, isTrusted: false } });
 
 	test.each([

@@ -137,7 +137,7 @@ describe("sessions", () => {
 	test("end with their token", async () => {
 		await credentials();
 		await env.DB.prepare(
-			"INSERT INTO tokens (id, team, kind, name, hash, created_at) VALUES ('tok_2', 'default', 'admin', 'admin', 'h2', 0)",
+			"INSERT INTO tokens (id, team, kind, name, hash, created_at) VALUES ('tok_2', 'default', 'admin', 'second', 'h2', 0)",
 		).run();
 		const cookie = await cookieOf("tok_2");
 		const other = await cookieOf("tok_2");

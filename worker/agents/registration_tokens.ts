@@ -28,6 +28,7 @@ export const agentTokenRoutes = [
 		method: "POST",
 		path: "/api/v1/agent-tokens",
 		allow: ["user", "host"],
+		action: "agents.manage",
 		description: {
 			summary: "Create a registration token for agents, valid for at most 90 days",
 			answers: { 201: agents.registrationToken },
@@ -40,6 +41,7 @@ export const agentTokenRoutes = [
 		method: "GET",
 		path: "/api/v1/agent-tokens",
 		allow: ["user"],
+		action: "agents.manage",
 		description: {
 			summary: "The unexpired registration tokens, newest first, without their secrets",
 			answers: { 200: listOf(agents.registrationTokenSummary) },
@@ -50,6 +52,7 @@ export const agentTokenRoutes = [
 		method: "DELETE",
 		path: "/api/v1/agent-tokens/:id",
 		allow: ["user"],
+		action: "agents.manage",
 		description: { summary: "Revoke a registration token; its registered agents stay", answers: { 204: null } },
 		handle: revoke,
 	}),

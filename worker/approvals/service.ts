@@ -15,9 +15,9 @@ type Caller = RequestContext<"user" | "host">;
 
 type Deciding = Pick<Caller, "environment" | "principal" | "params" | "requestId">;
 
-/** The person who decides, and their role: the host acts as an admin. */
+/** The person who decides, and their role: the host acts as an operator. */
 function approverOf(principal: Extract<Principal, { kind: "user" | "host" }>): Approver {
-	return { name: actorOf(principal), role: principal.kind === "user" ? principal.role : "admin" };
+	return { name: actorOf(principal), role: principal.kind === "user" ? principal.role : "operator" };
 }
 
 /** @throws ApiError `not_found`, `conflict` if the job waits for no approval */

@@ -130,6 +130,7 @@ export const artifactRoutes = [
 		method: "GET",
 		path: "/api/v1/jobs/:id/artifacts",
 		allow: ["user", "host"],
+		action: "read",
 		description: { summary: "The artifacts of a job", answers: { 200: listOf(resources.artifact) } },
 		query: NAMED,
 		handle: list,
@@ -138,6 +139,7 @@ export const artifactRoutes = [
 		method: "GET",
 		path: "/api/v1/jobs/:id/artifacts.zip",
 		allow: ["user", "host"],
+		action: "read",
 		description: { summary: "The artifacts of a job as one zip, all of them or those with one name", answers: { 200: "application/zip" } },
 		query: NAMED,
 		handle: downloadAll,
@@ -146,6 +148,7 @@ export const artifactRoutes = [
 		method: "GET",
 		path: "/api/v1/jobs/:id/artifacts/:path+",
 		allow: ["user", "host"],
+		action: "read",
 		description: {
 			summary: "An artifact, as a download",
 			headers: {

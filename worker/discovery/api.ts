@@ -18,6 +18,7 @@ export const discoveryRoutes = [
 		method: "POST",
 		path: "/api/v1/projects/:name/trigger",
 		allow: ["user"],
+		action: "runs.submit",
 		description: {
 			summary: "Start the pipelines of the repository of a project, for a branch or a tag",
 			headers: { "Idempotency-Key": "the same key with the same content is the same run, for a day" },

@@ -15,6 +15,7 @@ export const comparisonRoutes = [
 		method: "POST",
 		path: "/api/v1/projects/:name/compare",
 		allow: ["user"],
+		action: "projects.compare",
 		description: {
 			summary: "Compare the refs of a project with the last known refs and run new commits; a running comparison is returned",
 			answers: { 201: resources.submittedRun },

@@ -21,6 +21,7 @@ export const estimateRoutes = [
 		method: "GET",
 		path: "/api/v1/runs/:id/estimate",
 		allow: ["user", "host"],
+		action: "read",
 		description: {
 			summary: "How long a run and its jobs usually take: by the last 20 successful runs of the branch, or of the default branch",
 			answers: { 200: resources.runEstimate },

@@ -88,6 +88,7 @@ export const eventRoutes = [
 		method: "GET",
 		path: "/api/v1/events",
 		allow: ["user", "host"],
+		action: "read",
 		description: {
 			summary: "Changes, as server-sent events run, job and agent",
 			headers: { "Last-Event-ID": "the revision after which the stream resumes" },

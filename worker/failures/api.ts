@@ -34,6 +34,7 @@ export const failureRoutes = [
 		method: "GET",
 		path: "/api/v1/runs/:id/failure",
 		allow: ["user", "host"],
+		action: "read",
 		description: {
 			summary: "Why a run failed: cause, first failed test, lines of the log, changes since the last success, next commands",
 			answers: { 200: failure },

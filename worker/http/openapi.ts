@@ -1,6 +1,7 @@
 import * as z from "zod";
 import * as deliveries from "../../schema/wire/deliveries.ts";
 import { errorBody } from "../../schema/wire/errors.ts";
+import { ACTIONS } from "../../schema/wire/permissions.ts";
 import * as pipelines from "../../schema/wire/pipelines.ts";
 import * as projects from "../../schema/wire/projects.ts";
 import * as resources from "../../schema/wire/resources.ts";
@@ -61,7 +62,7 @@ function openApi(routes: readonly Route[]): Json {
 	};
 }
 
-function describe({ path, allow, query, body }: Route, { summary, headers, content, answers }: Description): Json {
+function describe({ path, allow, action, query, body }: Route, { summary, headers, content, answers }: Description): Json {
 	const isOpen = allow.includes("anyone");
 	const parameters = [
 		...[...path.matchAll(/:(\w+)\+?/g)].map(([, name]) => ({ name, in: "path", required: true, schema: { type: "string" } })),
@@ -75,6 +76,7 @@ function describe({ path, allow, query, body }: Route, { summary, headers, conte
 	];
 	return {
 		summary,
+		...(action === undefined || isOpen ? {} : { "x-action": action, "x-role": ACTIONS[action].role }),
 		security: isOpen ? [] : allow.filter((kind) => kind in TOKENS).map((kind) => ({ [kind]: [] })),
 		...(parameters.length > 0 ? { parameters } : {}),
 		...(body || content ? { requestBody: { content: { ...(body ? jsonOf(body) : {}), ...contentOf(content ?? {}) } } } : {}),

@@ -1,4 +1,5 @@
 import type * as z from "zod";
+import type { Action } from "../../schema/wire/permissions.ts";
 import type { Environment } from "../bindings.ts";
 import type { Client } from "../identity/client_address.ts";
 import type { Principal, PrincipalKind } from "../identity/principal.ts";
@@ -59,6 +60,13 @@ interface Declaration<Kind extends PrincipalKind, Query extends Parameters, Body
 	path: string;
 	/** With `anyone` alone, every caller is anonymous and credentials are ignored. */
 	allow: readonly Kind[];
+	/** What a person does here: their role decides. Without it, and without `anyone`, no person gets in. */
+	action?: Action;
+	/**
+	 * `body`: the handler itself checks the project against those of the token. Otherwise the address
+	 * names the project, or a token for some projects does not get in.
+	 */
+	scope?: "body";
 	/** Pages are for browsers and have none. */
 	description?: Description;
 	/** The query parameters; none without it. */

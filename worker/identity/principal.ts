@@ -1,17 +1,29 @@
 import { ApiError } from "../../schema/wire/errors.ts";
 import { isId } from "../../schema/wire/ids.ts";
+import type { Role } from "../../schema/wire/permissions.ts";
 import type { Environment } from "../bindings.ts";
 import type { Client } from "./client_address.ts";
 import { isSameSecret, sha256 } from "./digest.ts";
 import { JOB_TOKEN_PREFIX, type JobTokenClaims, verifyJobToken } from "./job_token.ts";
 import { LEASE_TOKEN_PREFIX, type LeaseTokenClaims, verifyLease } from "./lease_token.ts";
 import { sessionOf, showsSession } from "./session.ts";
+import { recordUse, type Token } from "./tokens_store.ts";
 import { type Claim, findShownToken } from "./wrong_credentials.ts";
 
 /** The caller of a request. */
 export type Principal =
 	| { kind: "anyone" }
-	| { kind: "user"; team: string; role: "admin"; name: string; tokenId: string /** Null for a token. */; sessionId: string | null }
+	| {
+			kind: "user";
+			team: string;
+			role: Role;
+			name: string;
+			tokenId: string;
+			/** Null for a token. */
+			sessionId: string | null;
+			/** The only projects that the token opens; null: all. */
+			projects: readonly string[] | null;
+	  }
 	| { kind: "registration"; team: string; tokenHash: string }
 	| { kind: "agent"; team: string; agentId: string; secretHash: string }
 	| { kind: "lease"; team: string; claims: LeaseTokenClaims }
@@ -89,7 +101,7 @@ async function identifySession(environment: Environment, request: Request, isSec
 	const signedIn = await sessionOf(environment.DB, request, isSecure);
 	if (!signedIn) return { kind: "anyone" };
 	const { session, token } = signedIn;
-	return { kind: "user", team: token.team, role: token.kind, name: token.name, tokenId: token.id, sessionId: session.id };
+	return userOf(token, session.id);
 }
 
 async function identifyToken(environment: Environment, client: Client, token: string): Promise<Principal | null> {
@@ -113,8 +125,14 @@ async function identifyToken(environment: Environment, client: Client, token: st
 		const isHost = environment.HOST_SECRET !== undefined && (await isSameSecret(token, HOST_TOKEN_PREFIX + environment.HOST_SECRET));
 		return isHost ? { kind: "host", team: DEFAULT_TEAM } : null;
 	}
-	const user = await findShownToken(environment.DB, client, token);
-	return user && { kind: "user", team: user.team, role: user.kind, name: user.name, tokenId: user.id, sessionId: null };
+	const found = await findShownToken(environment.DB, client, token);
+	if (!found) return null;
+	await recordUse(environment.DB, found, client.address);
+	return userOf(found, null);
+}
+
+function userOf({ team, role, name, id, projects }: Token, sessionId: string | null): Principal {
+	return { kind: "user", team, role, name, tokenId: id, sessionId, projects };
 }
 
 /** Only existing teams have a Dispatcher; a made-up name must not create one. */

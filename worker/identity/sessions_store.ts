@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, isNull, lt, type SQL } from "drizzle-orm";
+import { and, desc, eq, gt, isNull, lt, or, type SQL } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { type SessionRow, sessions, tokens } from "../../schema/database/tables.ts";
 import type { Token } from "./tokens_store.ts";
@@ -24,7 +24,8 @@ export async function addSession(db: D1Database, session: SessionRow): Promise<v
  */
 export async function findSession(db: D1Database, hash: string, now: number): Promise<SignedIn | null> {
 	const found = await trusted.get(hash, async () => (await liveSessions(db, now, eq(sessions.hash, hash)).limit(1))[0]);
-	return found && found.session.expires_at > now ? found : null;
+	const isOver = found !== null && Math.min(found.session.expires_at, found.token.expires_at ?? Number.POSITIVE_INFINITY) <= now;
+	return isOver ? null : found;
 }
 
 /** The live sessions of a team, newest first. */
@@ -37,13 +38,17 @@ function liveSessions(db: D1Database, now: number, which: SQL) {
 		.select({ session: sessions, token: tokens })
 		.from(sessions)
 		.innerJoin(tokens, eq(tokens.id, sessions.token_id))
-		.where(and(which, gt(sessions.expires_at, now), isNull(tokens.revoked_at)))
+		.where(and(which, gt(sessions.expires_at, now), isNull(tokens.revoked_at), or(isNull(tokens.expires_at), gt(tokens.expires_at, now))))
 		.$dynamic();
 }
 
-/** Ends a session. @returns false if the session does not exist */
-export async function endSession(db: D1Database, team: string, id: string): Promise<boolean> {
-	return end(db, and(eq(sessions.team, team), eq(sessions.id, id)));
+/**
+ * Ends a session.
+ * @param tokenId only a session that this token opened; null: any
+ * @returns false if there is no such session
+ */
+export async function endSession(db: D1Database, team: string, id: string, tokenId: string | null): Promise<boolean> {
+	return end(db, and(eq(sessions.team, team), eq(sessions.id, id), tokenId === null ? undefined : eq(sessions.token_id, tokenId)));
 }
 
 /** Ends all sessions of a team. */

@@ -1,6 +1,6 @@
-import { and, desc, eq, gt, isNull } from "drizzle-orm";
+import { and, desc, eq, gt, isNull, lt, or, type SQL } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { signInLinks, tokens } from "../../schema/database/tables.ts";
+import { sessions, signInLinks, tokens } from "../../schema/database/tables.ts";
 import { TrustedRows } from "./trusted_rows.ts";
 
 /** The tokens of people. The Dispatcher stores the tokens of agents and leases. */
@@ -10,23 +10,84 @@ const trusted = new TrustedRows<Token>();
 
 /** The live token with this hash; null without one. */
 export async function findToken(db: D1Database, hash: string): Promise<Token | null> {
-	return trusted.get(hash, async () => {
-		const [found] = await drizzle(db)
+	const found = await trusted.get(hash, async () => {
+		const [row] = await drizzle(db)
 			.select()
 			.from(tokens)
 			.where(and(eq(tokens.hash, hash), isNull(tokens.revoked_at)));
-		return found;
+		return row;
 	});
+	return found && (found.expires_at === null || found.expires_at > Date.now()) ? found : null;
 }
 
-/** The tokens of a team, newest first, without their hashes. */
-export async function listTokens(db: D1Database, team: string): Promise<Omit<Token, "hash" | "team">[]> {
-	const { id, kind, name, created_at, revoked_at } = tokens;
+/** Records the use of a token, once a day: the day, and the address of its first use on that day. */
+export async function recordUse(db: D1Database, token: Token, address: string): Promise<void> {
+	const today = new Date().toISOString().slice(0, "2026-01-31".length);
+	if (token.last_used_on === today) return;
+	const used = { last_used_on: today, last_used_from: address };
+	await drizzle(db).update(tokens).set(used).where(eq(tokens.id, token.id));
+	// The row that others trust has it at once, too.
+	Object.assign(token, used);
+}
+
+/** The live tokens of a team, newest first. */
+export async function listTokens(db: D1Database, team: string, now: number): Promise<Token[]> {
 	return drizzle(db)
-		.select({ id, kind, name, created_at, revoked_at })
+		.select()
 		.from(tokens)
-		.where(eq(tokens.team, team))
+		.where(and(eq(tokens.team, team), isLive(now)))
 		.orderBy(desc(tokens.created_at));
+}
+
+/** A live token by its id; undefined without one. */
+export async function findTokenById(db: D1Database, team: string, id: string, now: number): Promise<Token | undefined> {
+	const [found] = await drizzle(db)
+		.select()
+		.from(tokens)
+		.where(and(eq(tokens.team, team), eq(tokens.id, id), isLive(now)));
+	return found;
+}
+
+function isLive(now: number): SQL | undefined {
+	return and(isNull(tokens.revoked_at), or(isNull(tokens.expires_at), gt(tokens.expires_at, now)));
+}
+
+/** @returns false if a live token has this name */
+export async function addToken(db: D1Database, token: Token): Promise<boolean> {
+	const drizzled = drizzle(db);
+	const [, added] = await drizzled.batch([
+		// The name of an expired token is free.
+		drizzled
+			.update(tokens)
+			.set({ revoked_at: token.created_at })
+			.where(
+				and(eq(tokens.team, token.team), eq(tokens.name, token.name), isNull(tokens.revoked_at), lt(tokens.expires_at, token.created_at)),
+			),
+		drizzled.insert(tokens).values(token).onConflictDoNothing().returning({ id: tokens.id }),
+	]);
+	return added.length > 0;
+}
+
+/** Gives a token another secret. The sessions that it opened end. */
+export async function replaceHash(db: D1Database, { id, hash: former }: Token, hash: string, expiresAt: number): Promise<void> {
+	const drizzled = drizzle(db);
+	await drizzled.batch([
+		drizzled.update(tokens).set({ hash, expires_at: expiresAt }).where(eq(tokens.id, id)),
+		drizzled.delete(sessions).where(eq(sessions.token_id, id)),
+	]);
+	trusted.evict(former);
+	live.evict(ALL);
+}
+
+/** Revokes a token. The sessions that it opened end. */
+export async function revoke(db: D1Database, { id, hash }: Token, now: number): Promise<void> {
+	const drizzled = drizzle(db);
+	await drizzled.batch([
+		drizzled.update(tokens).set({ revoked_at: now }).where(eq(tokens.id, id)),
+		drizzled.delete(sessions).where(eq(sessions.token_id, id)),
+	]);
+	trusted.evict(hash);
+	live.evict(ALL);
 }
 
 const live = new TrustedRows<ReadonlySet<string>>();

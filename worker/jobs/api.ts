@@ -8,8 +8,9 @@ import { dispatcherOf } from "../platform/dispatcher.ts";
 import { unwrap } from "../platform/result.ts";
 import { alreadyOver } from "../queue/core/runs/cancel.ts";
 import { presentJob, presentJobSummary } from "../record/present.ts";
-import { requireJob } from "../record/require.ts";
+import { requireJob, requireRunRow } from "../record/require.ts";
 import { listJobs } from "../record/runs.ts";
+import { assertMayCancel } from "../runs/service.ts";
 import { describeJob, explain } from "./service.ts";
 
 type Caller = RequestContext<"user" | "host">;
@@ -42,6 +43,7 @@ async function getExplanation({ environment, principal, params }: Caller): Promi
 async function cancel({ environment, principal, params }: Caller): Promise<Response> {
 	const record = await requireJob(environment, principal.team, params.id ?? "");
 	const { job } = record;
+	assertMayCancel(principal, await requireRunRow(environment, principal.team, job.run_id));
 	if (job.state === "cancelled") return json(presentJob(record));
 	if (isTerminal(job.state)) throw alreadyOver("job", job.id, job.state);
 	return json(presentJob(unwrap(await dispatcherOf(environment, principal.team).cancelJob(job.id, actorOf(principal)))));
@@ -52,6 +54,7 @@ export const jobRoutes = [
 		method: "GET",
 		path: "/api/v1/jobs",
 		allow: ["user", "host"],
+		action: "read",
 		description: { summary: "Jobs, newest first", answers: { 200: listOf(resources.jobSummary) } },
 		query: LIST,
 		handle: list,
@@ -60,6 +63,7 @@ export const jobRoutes = [
 		method: "GET",
 		path: "/api/v1/jobs/:id",
 		allow: ["user", "host"],
+		action: "read",
 		description: { summary: "A job, its attempts and steps", answers: { 200: resources.job } },
 		handle: get,
 	}),
@@ -67,6 +71,7 @@ export const jobRoutes = [
 		method: "GET",
 		path: "/api/v1/jobs/:id/explain",
 		allow: ["user", "host"],
+		action: "read",
 		description: { summary: "Why a job is in its state", answers: { 200: resources.explanation } },
 		handle: getExplanation,
 	}),
@@ -74,6 +79,7 @@ export const jobRoutes = [
 		method: "POST",
 		path: "/api/v1/jobs/:id/cancel",
 		allow: ["user", "host"],
+		action: "runs.cancel",
 		description: { summary: "Cancel a job", answers: { 200: resources.job } },
 		handle: cancel,
 	}),

@@ -179,6 +179,7 @@ export const jobLogRoutes = [
 		method: "GET",
 		path: "/api/v1/jobs/:id/log",
 		allow: ["user", "host"],
+		action: "read",
 		description: {
 			summary: "The log of an attempt: as text with Range, followed, or as server-sent events (Accept: text/event-stream)",
 			headers: {
@@ -196,6 +197,7 @@ export const jobLogRoutes = [
 		method: "GET",
 		path: "/api/v1/jobs/:id/log/lines",
 		allow: ["user", "host"],
+		action: "read",
 		description: { summary: "Lines of a log by their numbers, counted from 0", answers: { 200: resources.logLines } },
 		query: LINES,
 		handle: getLines,
@@ -204,6 +206,7 @@ export const jobLogRoutes = [
 		method: "GET",
 		path: "/api/v1/jobs/:id/log/search",
 		allow: ["user", "host"],
+		action: "read",
 		description: { summary: "The lines of a log that contain a text, in upper or lower case", answers: { 200: resources.logMatches } },
 		query: SEARCH,
 		handle: search,

@@ -28,6 +28,7 @@ export const notificationRoutes = [
 		method: "POST",
 		path: "/api/v1/runs/:id/notify",
 		allow: ["user"],
+		action: "notifications.test",
 		description: { summary: "Send the notifications of the pipeline of a run, as a test", answers: { 202: notifications.notifyAnswer } },
 		handle: test,
 	}),
@@ -35,6 +36,7 @@ export const notificationRoutes = [
 		method: "GET",
 		path: "/api/v1/projects/:name/undelivered",
 		allow: ["user"],
+		action: "read",
 		description: {
 			summary: "Commit statuses and notifications of a project that are not delivered yet, or have failed",
 			answers: { 200: listOf(notifications.undelivered) },

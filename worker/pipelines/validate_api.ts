@@ -34,6 +34,7 @@ export const pipelineRoutes = [
 		method: "POST",
 		path: "/api/v1/pipelines/validate",
 		allow: ["user", "host"],
+		action: "read",
 		description: {
 			summary: "Validate a pipeline or submission: its errors, or its jobs",
 			content: { "application/yaml": "a pipeline or a submission", "application/json": "the same" },

@@ -13,6 +13,7 @@ export const retentionRoutes = [
 		method: "POST",
 		path: "/api/v1/retention/sweep",
 		allow: ["user", "host"],
+		action: "retention.sweep",
 		description: { summary: "Delete all expired data now", answers: { 200: resources.swept } },
 		handle: sweep,
 	}),

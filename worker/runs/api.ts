@@ -10,6 +10,7 @@ import { listOf } from "../http/pages.ts";
 import { flag, idCursor, integer, invalidParameter, limit, numberCursor, oneOf, text } from "../http/parameters.ts";
 import type { RequestContext } from "../http/route.ts";
 import { actorOf, type Queried, route } from "../http/route.ts";
+import { assertOpensProject } from "../identity/project_scope.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
@@ -23,7 +24,7 @@ import { submitBatch } from "./batch.ts";
 import { dryRun } from "./dry_run.ts";
 import { followRun } from "./follow_run.ts";
 import { missingSecretNotices } from "./missing_secrets.ts";
-import { answerSubmitted, deleteFinishedRun, idempotencyOf } from "./service.ts";
+import { answerSubmitted, assertMayCancel, deleteFinishedRun, idempotencyOf } from "./service.ts";
 import { readSubmission, readUnstored } from "./submission.ts";
 
 type Caller = RequestContext<"user" | "host">;
@@ -39,9 +40,13 @@ const SUBMIT = {
 /** POST /runs: accepts a pipeline or a submission, as JSON or YAML. */
 async function submit(context: Caller & Queried<typeof SUBMIT>): Promise<Response> {
 	const { request, environment, principal, requestId } = context;
-	if (context.query.dry_run)
-		return json(await dryRun(environment, principal.team, await readUnstored(request, environment, principal.team)));
+	if (context.query.dry_run) {
+		const unstored = await readUnstored(request, environment, principal.team);
+		assertOpensProject(principal, unstored.project);
+		return json(await dryRun(environment, principal.team, unstored));
+	}
 	const { pipeline, project, definition } = await readSubmission(request, environment, principal.team);
+	assertOpensProject(principal, project);
 	const answer: Submitted = unwrap(
 		await dispatcherOf(environment, principal.team).submit({
 			runId: newId("run"),
@@ -104,6 +109,7 @@ async function cancel(context: Caller): Promise<Response> {
 	const { environment, principal, baseUrl } = context;
 	const record = await requireRun(context);
 	const { run } = record;
+	assertMayCancel(principal, run);
 	if (run.state === "cancelled") return json(presentRun(record, baseUrl));
 	if (isTerminal(run.state)) throw alreadyOver("run", run.id, run.state);
 	const rows = unwrap(await dispatcherOf(environment, principal.team).cancelRun(run.id, actorOf(principal)));
@@ -152,6 +158,8 @@ export const runRoutes = [
 		method: "POST",
 		path: "/api/v1/runs",
 		allow: ["user", "host"],
+		action: "runs.submit",
+		scope: "body",
 		description: {
 			summary: "Submit a pipeline, or a submission, as JSON, YAML or a form",
 			headers: { "Idempotency-Key": "repeated with the same content, it answers with the same run for a day" },
@@ -170,6 +178,8 @@ export const runRoutes = [
 		method: "POST",
 		path: "/api/v1/runs/batch",
 		allow: ["user", "host"],
+		action: "runs.submit",
+		scope: "body",
 		description: {
 			summary: "Submit up to 1,000 runs at once: all are accepted, or none",
 			headers: { "Idempotency-Key": "repeated with the same content, it answers with the same runs for a day" },
@@ -182,6 +192,7 @@ export const runRoutes = [
 		method: "GET",
 		path: "/api/v1/runs",
 		allow: ["user", "host"],
+		action: "read",
 		description: { summary: "Runs, newest first", answers: { 200: listOf(resources.runSummary) } },
 		query: LIST,
 		handle: list,
@@ -190,6 +201,7 @@ export const runRoutes = [
 		method: "GET",
 		path: "/api/v1/runs/:id",
 		allow: ["user", "host"],
+		action: "read",
 		description: { summary: "A run with its jobs, their attempts and steps", answers: { 200: resources.run } },
 		handle: get,
 	}),
@@ -197,6 +209,7 @@ export const runRoutes = [
 		method: "GET",
 		path: "/api/v1/runs/:id/wait",
 		allow: ["user", "host"],
+		action: "read",
 		description: {
 			summary: "Wait for the end of a run: 200 when it has ended, 202 after the timeout",
 			answers: { 200: resources.run, 202: resources.run },
@@ -208,6 +221,7 @@ export const runRoutes = [
 		method: "GET",
 		path: "/api/v1/runs/:id/log",
 		allow: ["user", "host"],
+		action: "read",
 		description: { summary: "Follow the logs of all jobs as one text, until the run ends", answers: { 200: "text/plain" } },
 		query: FOLLOW,
 		handle: followLog,
@@ -216,6 +230,7 @@ export const runRoutes = [
 		method: "DELETE",
 		path: "/api/v1/runs/:id",
 		allow: ["user", "host"],
+		action: "runs.delete",
 		description: { summary: "Delete an ended run, with its logs and artifacts", answers: { 204: null } },
 		handle: remove,
 	}),
@@ -223,6 +238,7 @@ export const runRoutes = [
 		method: "GET",
 		path: "/api/v1/runs/:id/events",
 		allow: ["user", "host"],
+		action: "read",
 		description: { summary: "Every transition of the run and its jobs, oldest first", answers: { 200: listOf(resources.event) } },
 		query: TRANSITIONS,
 		handle: listTransitions,
@@ -231,6 +247,7 @@ export const runRoutes = [
 		method: "POST",
 		path: "/api/v1/runs/:id/cancel",
 		allow: ["user", "host"],
+		action: "runs.cancel",
 		description: { summary: "Cancel a run", answers: { 200: resources.run } },
 		handle: cancel,
 	}),

@@ -6,6 +6,7 @@ import type { Environment } from "../bindings.ts";
 import { json } from "../http/answers.ts";
 import { readText } from "../http/bodies.ts";
 import { actorOf } from "../http/route.ts";
+import { assertOpensProject } from "../identity/project_scope.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
@@ -24,6 +25,7 @@ const MAX_NOTICES = 10;
 export async function submitBatch(context: SubmittingContext & { baseUrl: string }): Promise<Response> {
 	const { request, environment, principal, requestId } = context;
 	const submissions = await readBatch(request, context);
+	for (const { project } of submissions) assertOpensProject(principal, project);
 	const actor = actorOf(principal);
 	const pipelines = Object.fromEntries(submissions.map(({ definition, pipeline }) => [definition, pipeline]));
 	const idempotency = await idempotencyOf(context, submissions.map(({ project, definition }) => `${project} ${definition}`).join("\n"));

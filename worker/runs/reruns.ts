@@ -146,6 +146,7 @@ export const rerunRoutes = [
 		method: "POST",
 		path: "/api/v1/runs/:id/rerun",
 		allow: ["user", "host"],
+		action: "runs.rerun",
 		description: {
 			summary: "Rerun a run with the same pipeline, parameters and commit: all jobs, failed jobs, or one job",
 			headers: { "Idempotency-Key": "repeated, it answers with the same run for a day" },

@@ -1,4 +1,5 @@
 export { deleteRunRecords } from "./delete_run.ts";
+export { assertMayCancel } from "./may_cancel.ts";
 export type { StoredArtifact } from "./run_rows.ts";
 export { waitsOf } from "./waits.ts";
 

@@ -8,6 +8,7 @@ import { json } from "../http/answers.ts";
 import { listOf } from "../http/pages.ts";
 import { invalidParameter, type Parameter } from "../http/parameters.ts";
 import { actorOf, type Bodied, type Queried, type RequestContext, route } from "../http/route.ts";
+import { assertOpensProject } from "../identity/project_scope.ts";
 import { log } from "../platform/logger.ts";
 import { deleteSecret, listSecrets, putSecret, rotateSecrets, type SecretPlace } from "./vault.ts";
 
@@ -42,6 +43,8 @@ async function put({ readBody, params, environment, principal, requestId }: Call
 	const name = nameOf(params);
 	assertNotReserved(name);
 	const { value, project } = await readBody();
+	if (project !== undefined && project !== null) assertOpensProject(principal, project);
+	else if (principal.projects !== null) throw onlyForProjects(principal.projects);
 	const { secret, isNew } = await putSecret(environment, { team: principal.team, project: project ?? null, name }, value);
 	log("info", "secret set", { request_id: requestId, actor: actorOf(principal), name, project: project ?? null });
 	return json(secret, isNew ? 201 : 200);
@@ -61,6 +64,13 @@ async function rotate({ environment, principal, requestId }: RequestContext<"use
 	const secrets = await rotateSecrets(environment, principal.team);
 	log("info", "secrets re-encrypted", { request_id: requestId, actor: actorOf(principal), secrets });
 	return json({ secrets } satisfies Rotation);
+}
+
+function onlyForProjects(projects: readonly string[]): ApiError {
+	return new ApiError("forbidden", `This token opens ${projects.join(", ")} only, and a secret without a project is for all.`, {
+		details: { projects },
+		suggestions: [`Name the project: "project": "${projects[0]}"`],
+	});
 }
 
 function nameOf({ name = "" }: Record<string, string>): string {
@@ -86,6 +96,7 @@ export const secretRoutes = [
 		method: "GET",
 		path: "/api/v1/secrets",
 		allow: ["user"],
+		action: "secrets.manage",
 		description: { summary: "The names of secrets, without values", answers: { 200: listOf(secrets.secret) } },
 		query: LIST,
 		handle: list,
@@ -94,6 +105,7 @@ export const secretRoutes = [
 		method: "POST",
 		path: "/api/v1/secrets/rotate",
 		allow: ["user", "host"],
+		action: "secrets.rotate",
 		description: { summary: "Re-encrypt every secret with a new key", answers: { 200: secrets.rotation } },
 		handle: rotate,
 	}),
@@ -101,6 +113,8 @@ export const secretRoutes = [
 		method: "PUT",
 		path: "/api/v1/secrets/:name",
 		allow: ["user"],
+		action: "secrets.manage",
+		scope: "body",
 		description: { summary: "Set or replace a secret", answers: { 200: secrets.secret, 201: secrets.secret } },
 		body: secrets.secretRequest,
 		handle: put,
@@ -109,6 +123,7 @@ export const secretRoutes = [
 		method: "DELETE",
 		path: "/api/v1/secrets/:name",
 		allow: ["user"],
+		action: "secrets.manage",
 		description: { summary: "Delete a secret", answers: { 204: null } },
 		query: REMOVE,
 		handle: remove,

@@ -40,6 +40,7 @@ export const sourceRoutes = [
 		method: "PUT",
 		path: "/api/v1/sources",
 		allow: ["user", "host"],
+		action: "runs.submit",
 		description: {
 			summary: "Upload a tar archive, optionally with gzip, for use as the source of runs",
 			headers: { "Content-Length": "required" },
@@ -52,6 +53,7 @@ export const sourceRoutes = [
 		method: "GET",
 		path: "/api/v1/sources/:id",
 		allow: ["user", "host"],
+		action: "read",
 		description: { summary: "An uploaded source", answers: { 200: resources.uploadedSource } },
 		handle: get,
 	}),

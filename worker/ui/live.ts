@@ -36,6 +36,7 @@ export function livePageRoute({ path, handle }: { path: string; handle: Handler 
 		method: "GET",
 		path,
 		allow: ["user"],
+		action: "read",
 		handle: (context: Reader) => (wantsUpdates(context) ? updates(context, handle) : wholePage(context, handle)),
 	});
 }

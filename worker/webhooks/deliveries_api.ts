@@ -42,6 +42,7 @@ export const deliveryRoutes = [
 		method: "GET",
 		path: "/api/v1/projects/:name/deliveries",
 		allow: ["user"],
+		action: "read",
 		description: {
 			summary: "The deliveries to a project with their outcomes, newest first",
 			answers: { 200: listOf(deliveries.delivery) },
@@ -53,6 +54,7 @@ export const deliveryRoutes = [
 		method: "GET",
 		path: "/api/v1/deliveries/:id",
 		allow: ["user"],
+		action: "read",
 		description: { summary: "A delivery", answers: { 200: deliveries.delivery } },
 		handle: get,
 	}),
@@ -60,6 +62,7 @@ export const deliveryRoutes = [
 		method: "POST",
 		path: "/api/v1/deliveries/:id/replay",
 		allow: ["user"],
+		action: "deliveries.replay",
 		description: {
 			summary: "Replay a delivery with the present settings of its project",
 			headers: { "Idempotency-Key": "the same key is the same run, for a day" },

@@ -2,7 +2,7 @@ export { noticesOfDeliveries } from "./delivery_notices.ts";
 export { apiGuess, type Forge, forgeOf } from "./forge.ts";
 export { resumeDeliveries } from "./handle_delivery.ts";
 export { presentDelivery } from "./present.ts";
-export { deleteDeliveriesBefore, isOutdated, listDeliveries, newestDeliveries } from "./store.ts";
+export { deleteDeliveriesBefore, findDelivery, isOutdated, listDeliveries, newestDeliveries } from "./store.ts";
 
 import type { DeliveryRow } from "../../schema/database/tables.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";

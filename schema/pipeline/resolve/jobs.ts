@@ -3,7 +3,7 @@ import { usesOf } from "../expressions/evaluate.ts";
 import type { Scope } from "../expressions/scope.ts";
 import { needsValue, type Templated } from "../expressions/template.ts";
 import type { SlicedWork } from "../syntax/sliced_work.ts";
-import { type JobText, RETRY_CAUSES, ROLES } from "../validate/language.ts";
+import { APPROVER_ROLES, type JobText, RETRY_CAUSES } from "../validate/language.ts";
 import { axesFromOutputs, axesOf, type Cell, expandMatrix, type MatrixText } from "../validate/matrix.ts";
 import { type PlacedStep, placedSteps } from "../validate/steps.ts";
 import { allSteps, matrixTemplates, type Pipeline } from "../validate/templates.ts";
@@ -183,7 +183,11 @@ export class JobResolver {
 			max_parallel: matrix?.max_parallel ?? null,
 			concurrency: job.concurrency ? yield* this.group(job.concurrency, scope, [...path, "concurrency"]) : null,
 			approval: job.approval
-				? { roles: job.approval.roles ?? [...ROLES], timeout_ms: job.approval.timeout ?? null, message: job.approval.message ?? null }
+				? {
+						roles: job.approval.roles ?? [APPROVER_ROLES[0]],
+						timeout_ms: job.approval.timeout ?? null,
+						message: job.approval.message ?? null,
+					}
 				: null,
 			outputs: [...new Set(job.outputs ?? [])],
 			steps,

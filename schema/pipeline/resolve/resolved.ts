@@ -5,7 +5,7 @@ import { discoveryWork } from "../../wire/discovery.ts";
 import { resolvedRequirements } from "../../wire/requirements.ts";
 import { trigger } from "../../wire/triggers.ts";
 import { lateText, reportFiles, workOf } from "../../wire/work.ts";
-import { RETRY_CAUSES, ROLES } from "../validate/language.ts";
+import { APPROVER_ROLES, RETRY_CAUSES } from "../validate/language.ts";
 import { NOTIFY_EVENTS } from "../validate/notifications.ts";
 import { SHELLS } from "../validate/steps.ts";
 
@@ -89,7 +89,7 @@ const resolvedJob = z.object({
 	max_parallel: z.number().nullable().default(null),
 	concurrency: concurrency.nullable().default(null),
 	approval: z
-		.object({ roles: z.array(z.enum(ROLES)), timeout_ms: z.number().nullable(), message: z.string().nullable() })
+		.object({ roles: z.array(z.enum(APPROVER_ROLES)), timeout_ms: z.number().nullable(), message: z.string().nullable() })
 		.nullable()
 		.default(null),
 	outputs: z.array(z.string()).default([]),

@@ -3,6 +3,7 @@ import { BUILD_TOOLS } from "../../wire/build_caches.ts";
 import { label } from "../../wire/labels.ts";
 import { MAX_RETRY_ATTEMPTS } from "../../wire/limits.ts";
 import { OUTPUT_NAME, OUTPUT_NAME_ERROR } from "../../wire/output_names.ts";
+import type { Role } from "../../wire/permissions.ts";
 import { SECRET_NAME, SECRET_NAME_ERROR } from "../../wire/secret_names.ts";
 import { MAX_SECRETS_PER_JOB } from "../../wire/secrets.ts";
 import { artifacts } from "./artifacts.ts";
@@ -108,9 +109,13 @@ const runConcurrency = withShorthand(
 );
 
 /** Who can be asked for an approval. */
-export const ROLES = ["admin"] as const;
+export const APPROVER_ROLES = ["maintainer", "admin", "operator"] as const satisfies readonly Role[];
 const approvalShape = strict({
-	roles: z.array(z.enum(ROLES)).min(1).optional().describe("Who can approve. Default: `admin`."),
+	roles: z
+		.array(z.enum(APPROVER_ROLES))
+		.min(1)
+		.optional()
+		.describe("Who can approve: people with one of these roles, or a greater one. Default: `maintainer`."),
 	timeout: longDuration
 		.optional()
 		.describe("After this time without an approval the job is cancelled, and so is the run. Default: no limit."),

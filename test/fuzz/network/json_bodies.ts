@@ -29,6 +29,8 @@ export const ADDRESSES: readonly Address[] = [
 	post("/api/v1/runs/batch", "admin", SUBMISSIONS[0]),
 	{ ...post("/api/v1/runs?follow=1", "admin", SUBMISSIONS[0]), mayPark: true },
 	post("/api/v1/agent-tokens", "admin", right.AGENT_TOKEN),
+	post("/api/v1/tokens", "admin", right.TOKEN),
+	post("/api/v1/tokens/{run}/rotate", "admin", { expires_in: "1d" }),
 	post("/api/v1/agents", "registration", right.REGISTRATION),
 	post("/api/v1/agents/self/hello", "agent", { ...right.HELLO, session: "{#next_session_number}" }),
 	{ ...post("/api/v1/agents/self/poll", "agent", { ...right.POLL, session: "{#session_number}", seq: "{#seq}" }), mayPark: true },

@@ -47,3 +47,5 @@ export const FINISH = {
 	steps: [STEP],
 	artifacts: [],
 };
+
+export const TOKEN = { name: "bot", role: "viewer", projects: ["web"], expires_in: "1d" };

@@ -2,4 +2,6 @@ import { route } from "../../http/route.ts";
 import { LINES } from "../api.ts";
 import { logBlock } from "./log_block.ts";
 
-export const logsPages = [route({ method: "GET", path: "/jobs/:id/log/block", allow: ["user"], query: LINES, handle: logBlock })];
+export const logsPages = [
+	route({ method: "GET", path: "/jobs/:id/log/block", allow: ["user"], action: "read", query: LINES, handle: logBlock }),
+];

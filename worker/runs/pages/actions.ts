@@ -2,15 +2,17 @@ import type { RerunRequest } from "../../../schema/wire/resources.ts";
 import type { RequestContext } from "../../http/route.ts";
 import { dispatcherOf } from "../../platform/dispatcher.ts";
 import { unwrap } from "../../platform/result.ts";
-import { requireJob } from "../../record/require.ts";
+import { requireJob, requireRun } from "../../record/require.ts";
 import { backTo } from "../../ui/back_to.ts";
 import { onceConfirmed } from "../../ui/confirm.tsx";
 import { rerunOf } from "../reruns.ts";
-import { deleteFinishedRun } from "../service.ts";
+import { assertMayCancel, deleteFinishedRun } from "../service.ts";
 
 /** Forms of the pages of a run. Each handler redirects to a page. */
 
-export async function cancelRun({ environment, principal, params }: RequestContext<"user">): Promise<Response> {
+export async function cancelRun(context: RequestContext<"user">): Promise<Response> {
+	const { environment, principal, params } = context;
+	assertMayCancel(principal, (await requireRun(context)).run);
 	unwrap(await dispatcherOf(environment, principal.team).cancelRun(params.id ?? "", principal.name));
 	return backTo(`/runs/${params.id}`);
 }

@@ -8,11 +8,11 @@ import { runsPage } from "./runs.tsx";
 export const runsPages = [
 	livePageRoute({ path: "/", handle: runsPage }),
 	livePageRoute({ path: "/runs/:id", handle: runPage }),
-	pageRoute({ method: "POST", path: "/runs/:id/cancel", allow: ["user"], handle: cancelRun }),
-	pageRoute({ method: "POST", path: "/runs/:id/delete", allow: ["user"], handle: deleteRun }),
-	pageRoute({ method: "POST", path: "/runs/:id/rerun", allow: ["user"], handle: rerun }),
-	pageRoute({ method: "POST", path: "/runs/:id/rerun-failed", allow: ["user"], handle: rerunFailed }),
-	pageRoute({ method: "POST", path: "/jobs/:id/rerun", allow: ["user"], handle: rerunJob }),
-	pageRoute({ method: "GET", path: "/new", allow: ["user"], handle: newRunPage }),
-	pageRoute({ method: "POST", path: "/new", allow: ["user"], handle: submitNewRun }),
+	pageRoute({ method: "POST", path: "/runs/:id/cancel", allow: ["user"], action: "runs.cancel", handle: cancelRun }),
+	pageRoute({ method: "POST", path: "/runs/:id/delete", allow: ["user"], action: "runs.delete", handle: deleteRun }),
+	pageRoute({ method: "POST", path: "/runs/:id/rerun", allow: ["user"], action: "runs.rerun", handle: rerun }),
+	pageRoute({ method: "POST", path: "/runs/:id/rerun-failed", allow: ["user"], action: "runs.rerun", handle: rerunFailed }),
+	pageRoute({ method: "POST", path: "/jobs/:id/rerun", allow: ["user"], action: "runs.rerun", handle: rerunJob }),
+	pageRoute({ method: "GET", path: "/new", allow: ["user"], action: "runs.submit", handle: newRunPage }),
+	pageRoute({ method: "POST", path: "/new", allow: ["user"], action: "runs.submit", handle: submitNewRun }),
 ];

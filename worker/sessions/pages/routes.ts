@@ -3,8 +3,8 @@ import { endSessionFromPage, sessionsPage } from "./sessions_page.tsx";
 import { signIn, signInPage, signOut } from "./sign_in.tsx";
 
 export const sessionsPages = [
-	pageRoute({ method: "GET", path: "/sessions", allow: ["user"], handle: sessionsPage }),
-	pageRoute({ method: "POST", path: "/sessions/:id/end", allow: ["user"], handle: endSessionFromPage }),
+	pageRoute({ method: "GET", path: "/sessions", allow: ["user"], action: "own.sessions", handle: sessionsPage }),
+	pageRoute({ method: "POST", path: "/sessions/:id/end", allow: ["user"], action: "own.sessions", handle: endSessionFromPage }),
 	pageRoute({ method: "GET", path: "/sign-in", allow: ["anyone", "user"], handle: signInPage }),
 	pageRoute({
 		method: "POST",
@@ -13,5 +13,5 @@ export const sessionsPages = [
 		claims: () => ({ name: "sign-in", key: null }),
 		handle: signIn,
 	}),
-	pageRoute({ method: "POST", path: "/sign-out", allow: ["user"], handle: signOut }),
+	pageRoute({ method: "POST", path: "/sign-out", allow: ["user"], action: "own.sessions", handle: signOut }),
 ];

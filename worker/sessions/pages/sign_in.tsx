@@ -63,7 +63,12 @@ export async function signIn(context: Visitor): Promise<Response> {
 
 async function byToken({ environment, client }: Visitor, text: string): Promise<Token> {
 	const token = await findShownToken(environment.DB, client, text);
-	if (token) return token;
+	if (token && token.projects === null) return token;
+	if (token) {
+		throw new ApiError("forbidden", `The token ${token.name} opens some projects only, and the pages show all of them.`, {
+			suggestions: ["Use it with the windlass commands or the API, and another token here."],
+		});
+	}
 	throw new ApiError("authentication_required", "The token is not valid.", { suggestions: ["Copy the whole token."] });
 }
 
@@ -80,7 +85,7 @@ async function byLink({ environment, principal }: Visitor, code: string): Promis
 export async function signOut(context: RequestContext<"user">): Promise<Response> {
 	const { environment, principal, requestId } = context;
 	if (principal.sessionId !== null) {
-		await endSession(environment.DB, principal.team, principal.sessionId);
+		await endSession(environment.DB, principal.team, principal.sessionId, principal.tokenId);
 		log("info", "signed out", { request_id: requestId, session: principal.sessionId });
 	}
 	return backTo("/", endedSessionCookie(isSecure(context)));

@@ -7,9 +7,9 @@ import { settingsPage } from "./settings_page.tsx";
 
 export const systemPages = [
 	livePageRoute({ path: "/queue", handle: queuePage }),
-	pageRoute({ method: "POST", path: "/queue/pause", allow: ["user"], handle: pause }),
-	pageRoute({ method: "POST", path: "/queue/resume", allow: ["user"], handle: resume }),
-	pageRoute({ method: "POST", path: "/jobs/:id/front", allow: ["user"], handle: moveToFront }),
-	pageRoute({ method: "GET", path: "/settings", allow: ["user"], handle: settingsPage }),
-	pageRoute({ method: "GET", path: "/keys", allow: ["user"], handle: keysPage }),
+	pageRoute({ method: "POST", path: "/queue/pause", allow: ["user"], action: "queue.pause", handle: pause }),
+	pageRoute({ method: "POST", path: "/queue/resume", allow: ["user"], action: "queue.pause", handle: resume }),
+	pageRoute({ method: "POST", path: "/jobs/:id/front", allow: ["user"], action: "queue.reorder", handle: moveToFront }),
+	pageRoute({ method: "GET", path: "/settings", allow: ["user"], action: "read", handle: settingsPage }),
+	pageRoute({ method: "GET", path: "/keys", allow: ["user"], action: "read", handle: keysPage }),
 ];

@@ -1,18 +1,17 @@
 import { formatDuration } from "../../../schema/wire/duration.ts";
 import type { RequestContext } from "../../http/route.ts";
-import { listTokens } from "../../identity/tokens_store.ts";
 import { dispatcherOf } from "../../platform/dispatcher.ts";
-import { isoTime } from "../../record/iso_time.ts";
 import { sessionsOf } from "../../sessions/service.ts";
+import { tokensFor } from "../../tokens/service.ts";
 import { page } from "../../ui/layout.tsx";
-import { Ago, counted, size } from "../../ui/words.tsx";
+import { counted, size } from "../../ui/words.tsx";
 import { type StorageUse, storageUse } from "../storage_use.ts";
 
 /** GET /settings: who may call the coordinator, what it stores and for how long, and whom it calls. */
 export async function settingsPage(context: RequestContext<"user">): Promise<Response> {
 	const { environment, principal } = context;
 	const [tokens, sessions, registrations, use] = await Promise.all([
-		listTokens(environment.DB, principal.team),
+		tokensFor(context),
 		sessionsOf(context),
 		dispatcherOf(environment, principal.team).listRegistrationTokens(),
 		storageUse(environment.DB, principal.team),
@@ -30,18 +29,10 @@ export async function settingsPage(context: RequestContext<"user">): Promise<Res
 					</form>
 				</div>
 				<h2>Tokens</h2>
-				<ul class="list">
-					{tokens.map((token) => (
-						<li key={token.id}>
-							<b>{token.name}</b>{" "}
-							<span class="soft">
-								{`${token.kind}, created `}
-								<Ago at={isoTime(token.created_at)} />
-								{token.revoked_at !== null && ", revoked"}
-							</span>
-						</li>
-					))}
-				</ul>
+				<p>
+					<a href="/tokens">{counted(tokens.length, "token")}</a>
+					<span class="soft">{` · you are ${principal.name}, with the role ${principal.role}`}</span>
+				</p>
 				<p class="soft">
 					<code>windlass token reset-admin</code> on the coordinator's host makes a new admin token.
 				</p>

@@ -1,5 +1,6 @@
 import { formatDuration } from "../../../../schema/wire/duration.ts";
 import { ApiError, notFound } from "../../../../schema/wire/errors.ts";
+import { isAtLeast, type Role } from "../../../../schema/wire/permissions.ts";
 import { isTerminal, type Reason } from "../../../../schema/wire/states.ts";
 import { type Core, command, nextRev } from "../core.ts";
 import { markDirty } from "../record/outbox.ts";
@@ -11,14 +12,14 @@ import { advance, afterJobEnded, CANCEL_BY, needsRunApproval, RUN_APPROVAL_MS, u
 import { stopJob } from "./stop.ts";
 
 /**
- * Approvals: a job that needs one waits, after its needs, until a person with one of the roles
+ * Approvals: a job that needs one waits, after its needs, until a person with one of the roles, or a greater one,
  * approves or declines.
  */
 
 /** The person who decides. */
 export interface Approver {
 	name: string;
-	role: string;
+	role: Role;
 }
 
 /**
@@ -143,7 +144,7 @@ function jobAwaitingApproval(core: Core, jobId: string, by: Approver): JobRow | 
 		});
 	}
 	const { approval } = definitionOf(core, job);
-	if (approval && !approval.roles.some((role) => role === by.role)) {
+	if (approval && !approval.roles.some((role) => isAtLeast(by.role, role))) {
 		throw new ApiError("forbidden", `This approval is for ${approval.roles.join(", ")}; you are ${by.role}.`, {
 			details: { roles: approval.roles },
 			suggestions: ["Ask a person with that role to approve it."],

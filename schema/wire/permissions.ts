@@ -1,0 +1,55 @@
+/**
+ * Who may do what: the one table of actions. Routes name their action; the reference and the tests
+ * of permissions are made from this table.
+ */
+
+/** From the least to the greatest: each may do what those before it may. */
+export const ROLES = ["viewer", "developer", "maintainer", "admin", "operator"] as const;
+export type Role = (typeof ROLES)[number];
+
+interface Permission {
+	/** The least role. */
+	role: Role;
+	/** What it allows, after "may". */
+	about: string;
+}
+
+export const ACTIONS = {
+	read: { role: "viewer", about: "see runs, jobs, logs, artifacts, tests, projects, pipelines, agents and the queue" },
+	"own.sessions": { role: "viewer", about: "see and end their own sessions" },
+	"own.tokens": { role: "viewer", about: "see, rotate and revoke the tokens that they made" },
+	"runs.submit": { role: "developer", about: "submit runs, trigger pipelines and upload sources" },
+	"runs.rerun": { role: "developer", about: "run jobs and runs again" },
+	"runs.cancel": { role: "developer", about: "cancel the runs that they submitted" },
+	"projects.compare": { role: "developer", about: "look for new commits of a project" },
+	"runs.cancel_any": { role: "maintainer", about: "cancel every run and job" },
+	"runs.delete": { role: "maintainer", about: "delete finished runs" },
+	"runs.approve": { role: "maintainer", about: "approve and decline jobs, and runs of forks" },
+	"projects.change": { role: "maintainer", about: "change the settings of projects" },
+	"pipelines.change": { role: "maintainer", about: "create, change and delete stored pipelines" },
+	"schedules.change": { role: "maintainer", about: "create, pause and delete schedules" },
+	"secrets.manage": { role: "maintainer", about: "list, set and delete secrets; nobody reads their values" },
+	"deliveries.replay": { role: "maintainer", about: "replay webhook deliveries" },
+	"notifications.test": { role: "maintainer", about: "send test notifications" },
+	"caches.delete": { role: "maintainer", about: "delete caches" },
+	"queue.reorder": { role: "maintainer", about: "move a job to the front of the queue" },
+	"tokens.create": { role: "maintainer", about: "make tokens for projects, with at most their own role" },
+	"tokens.manage": { role: "admin", about: "make tokens for all projects, and see and revoke those of others" },
+	"projects.create": { role: "admin", about: "create and delete projects" },
+	"agents.manage": { role: "admin", about: "register, restrict, drain, disable and remove agents" },
+	"sessions.end_all": { role: "admin", about: "see and end the sessions of others" },
+	"queue.pause": { role: "admin", about: "pause and resume the queue" },
+	"retention.sweep": { role: "admin", about: "delete what is older than the retention allows, now" },
+	"secrets.rotate": { role: "operator", about: "encrypt all secrets with the newest master key" },
+} as const satisfies Record<string, Permission>;
+export type Action = keyof typeof ACTIONS;
+
+/** Whether a role is at least another. */
+export function isAtLeast(role: Role, least: Role): boolean {
+	return ROLES.indexOf(role) >= ROLES.indexOf(least);
+}
+
+/** Whether a role may do something. */
+export function may(role: Role, action: Action): boolean {
+	return isAtLeast(role, ACTIONS[action].role);
+}

@@ -1,0 +1,71 @@
+import * as z from "zod";
+import { parseDuration } from "./duration.ts";
+import { ROLES } from "./permissions.ts";
+import { projectName } from "./projects.ts";
+
+/** The tokens of people and programs. */
+
+/** The host's own, one for the whole team, and one for some projects. */
+export const TOKEN_KINDS = ["admin", "service", "project"] as const;
+export type TokenKind = (typeof TOKEN_KINDS)[number];
+
+/** How a token begins, so that people and scanners know what they see. */
+export const TOKEN_PREFIXES = { admin: "wlu_", service: "wls_", project: "wlp_" } as const satisfies Record<TokenKind, string>;
+
+const DAY_MS = 24 * 60 * 60_000;
+const MAX_TOKEN_DAYS = 366;
+/** How many live tokens a team may have. */
+export const MAX_TOKENS = 1_000;
+
+const lifetime = z.string().superRefine((value, context) => {
+	const ms = parseDuration(value) ?? 0;
+	if (ms <= 0 || ms > MAX_TOKEN_DAYS * DAY_MS)
+		context.addIssue({ code: "custom", message: `is not a duration of at most ${MAX_TOKEN_DAYS}d, such as 90d` });
+});
+
+const name = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "is lower-case letters, digits, dot, dash or underscore, at most 63");
+
+/** POST /tokens */
+export const tokenRequest = z.strictObject({
+	name,
+	role: z.enum(ROLES),
+	/** The only projects that it opens; without it, all. */
+	projects: z.array(projectName).min(1).max(100).optional(),
+	expires_in: lifetime,
+});
+export type TokenRequest = z.infer<typeof tokenRequest>;
+
+/** POST /tokens/:id/rotate: the new token is valid for this long. */
+export const tokenRotation = z.strictObject({ expires_in: lifetime });
+
+export const token = z.object({
+	id: z.string(),
+	kind: z.enum(TOKEN_KINDS),
+	name: z.string(),
+	role: z.enum(ROLES),
+	projects: z.array(z.string()).nullable(),
+	created_by: z.string(),
+	created_at: z.string(),
+	/** Null: the host's own token does not expire. */
+	expires_at: z.string().nullable(),
+	/** The day of its last use, and the address of its first use on that day; null: never used. */
+	last_used: z.object({ on: z.string(), from: z.string() }).nullable(),
+	/** Whether it is the token of this request. */
+	is_current: z.boolean(),
+});
+export type Token = z.infer<typeof token>;
+
+/** A new token; only this answer has its secret. */
+export const createdToken = token.extend({ token: z.string() });
+export type CreatedToken = z.infer<typeof createdToken>;
+
+/** GET /whoami */
+export const caller = z.object({
+	name: z.string(),
+	role: z.enum(ROLES),
+	projects: z.array(z.string()).nullable(),
+	/** Null: it does not expire. */
+	expires_at: z.string().nullable(),
+	may: z.array(z.string()),
+});
+export type Caller = z.infer<typeof caller>;

@@ -1,0 +1,63 @@
+import { ApiError, notFound } from "../../schema/wire/errors.ts";
+import { ACTIONS, may } from "../../schema/wire/permissions.ts";
+import type { RequestContext, Route } from "../http/route.ts";
+import { assertOwnOrigin } from "../identity/origin.ts";
+import type { Principal } from "../identity/principal.ts";
+import { projectOfRequest } from "./project_of_request.ts";
+
+/** Whether a caller may use a route: by what they are, by their role, and by the projects of their token. */
+
+/**
+ * @throws ApiError `authentication_required` without a token; `forbidden` for a caller or a role
+ * that the route does not allow; `not_found` for something of a project that the token does not open
+ */
+export async function authorize(route: Route, context: RequestContext): Promise<void> {
+	const { principal, request, ownOrigins } = context;
+	if (!route.allow.includes(principal.kind)) throw notAllowed(route, principal);
+	if (principal.kind !== "user" || route.allow.includes("anyone")) return;
+	assertRole(route, principal);
+	if (principal.sessionId !== null && route.method !== "GET") assertOwnOrigin(request, ownOrigins);
+	if (principal.projects !== null) await assertScope(route, { ...context, principal }, principal.projects);
+}
+
+function notAllowed({ allow }: Route, { kind }: Principal): ApiError {
+	if (kind === "anyone") {
+		return new ApiError("authentication_required", "This request needs a token.", {
+			suggestions: [
+				"Sign in at /sign-in, or set WINDLASS_API_TOKEN for the windlass commands.",
+				"The coordinator printed the admin token at its first start. windlass token reset-admin makes a new one.",
+			],
+			headers: { "WWW-Authenticate": "Bearer" },
+		});
+	}
+	return new ApiError("forbidden", `A token of kind ${kind} may not use this address.`, {
+		details: { allowed: allow },
+		suggestions: [`Use a token of kind ${allow.join(" or ")}.`],
+	});
+}
+
+/** A route without an action is closed to people. */
+function assertRole({ action }: Route, { role, name }: Extract<Principal, { kind: "user" }>): void {
+	if (action !== undefined && may(role, action)) return;
+	const needed = action === undefined ? null : ACTIONS[action];
+	throw new ApiError("forbidden", `${name} is ${role}, and may not ${needed === null ? "use this address" : needed.about}.`, {
+		details: { role, action: action ?? null, needed: needed?.role ?? null },
+		suggestions: [
+			needed === null ? "See docs/permissions.md." : `This needs the role ${needed.role}. Ask an admin, or use a token with that role.`,
+		],
+	});
+}
+
+async function assertScope(route: Route, context: RequestContext<"user">, projects: readonly string[]): Promise<void> {
+	const project = await projectOfRequest(route, context);
+	if (project === "checked by its handler") return;
+	if (project === null) {
+		throw new ApiError("forbidden", `This token opens ${projects.join(", ")} only, and this address is not of one project.`, {
+			details: { projects },
+			suggestions: [
+				route.query && "project" in route.query ? `Add project=${projects[0]} to the address.` : "Use a token without projects for this.",
+			],
+		});
+	}
+	if (!projects.includes(project.name)) throw notFound(project.of, project.id);
+}

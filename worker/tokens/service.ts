@@ -1,0 +1,120 @@
+import { parseDuration } from "../../schema/wire/duration.ts";
+import { ApiError, notFound } from "../../schema/wire/errors.ts";
+import { newId } from "../../schema/wire/ids.ts";
+import { isAtLeast, may } from "../../schema/wire/permissions.ts";
+import { ADHOC_PROJECT } from "../../schema/wire/projects.ts";
+import { type CreatedToken, MAX_TOKENS, TOKEN_PREFIXES, type Token, type TokenRequest } from "../../schema/wire/tokens.ts";
+import type { RequestContext } from "../http/route.ts";
+import { randomSecret, sha256 } from "../identity/digest.ts";
+import * as store from "../identity/tokens_store.ts";
+import { log } from "../platform/logger.ts";
+import { findProject } from "../record/projects.ts";
+
+/** Makes, lists, rotates and revokes the tokens of a team. */
+
+export type TokenCaller = Pick<RequestContext<"user">, "environment" | "principal" | "requestId">;
+
+/** The live tokens that the caller made; for an admin all of them. */
+export async function tokensFor({ environment, principal }: Pick<TokenCaller, "environment" | "principal">): Promise<Token[]> {
+	const found = await store.listTokens(environment.DB, principal.team, Date.now());
+	return found
+		.filter((row) => row.created_by === principal.name || row.id === principal.tokenId || may(principal.role, "tokens.manage"))
+		.map((row) => present(row, principal.tokenId));
+}
+
+/**
+ * Makes a token with at most the role of the caller.
+ * @throws ApiError `forbidden` for a greater role, or one for all projects without the right to;
+ * `not_found` for a project; `conflict` for a name that is taken, and for too many tokens
+ */
+export async function makeToken(caller: TokenCaller, { name, role, projects, expires_in }: TokenRequest): Promise<CreatedToken> {
+	const { environment, principal, requestId } = caller;
+	if (!isAtLeast(principal.role, role)) {
+		throw new ApiError("forbidden", `${principal.name} is ${principal.role}, and cannot make a token with the role ${role}.`, {
+			details: { role: principal.role },
+			suggestions: [`Choose the role ${principal.role} or a lesser one.`],
+		});
+	}
+	if (projects === undefined && !may(principal.role, "tokens.manage")) {
+		throw new ApiError("forbidden", `A token for all projects is made by an admin; ${principal.name} is ${principal.role}.`, {
+			suggestions: ["Name the projects that the token opens."],
+		});
+	}
+	for (const project of projects ?? [])
+		if (project !== ADHOC_PROJECT && !(await findProject(environment.DB, principal.team, project))) throw notFound("project", project);
+	const now = Date.now();
+	if ((await store.listTokens(environment.DB, principal.team, now)).length >= MAX_TOKENS) {
+		throw new ApiError("conflict", `The team has ${MAX_TOKENS} tokens already.`, { suggestions: ["Revoke tokens that nobody uses."] });
+	}
+	const kind = projects === undefined ? "service" : "project";
+	const secret = TOKEN_PREFIXES[kind] + randomSecret();
+	const row: store.Token = {
+		...{ id: newId("token"), team: principal.team, kind, name, role, projects: projects ? [...new Set(projects)] : null },
+		...{ hash: await sha256(secret), created_by: principal.name, created_at: now, expires_at: now + msOf(expires_in) },
+		...{ revoked_at: null, last_used_on: null, last_used_from: null },
+	};
+	if (!(await store.addToken(environment.DB, row))) {
+		throw new ApiError("conflict", `There is a token ${name} already.`, {
+			details: { name },
+			suggestions: ["Choose another name: runs and records name their actor. Or rotate that token."],
+		});
+	}
+	log("info", "token made", { request_id: requestId, actor: principal.name, token: row.id, name, role });
+	return { ...present(row, principal.tokenId), token: secret };
+}
+
+/** Gives a token another secret; the former one is invalid at once. @throws ApiError as `changeable` does */
+export async function rotateToken(caller: TokenCaller, id: string, expiresIn: string): Promise<CreatedToken> {
+	const { environment, principal, requestId } = caller;
+	const row = await changeable(caller, id);
+	const secret = TOKEN_PREFIXES[row.kind] + randomSecret();
+	const changed = { hash: await sha256(secret), expires_at: Date.now() + msOf(expiresIn) };
+	await store.replaceHash(environment.DB, row, changed.hash, changed.expires_at);
+	log("info", "token rotated", { request_id: requestId, actor: principal.name, token: id });
+	return { ...present({ ...row, ...changed }, principal.tokenId), token: secret };
+}
+
+/** Revokes a token, and ends the sessions that it opened. @throws ApiError as `changeable` does */
+export async function revokeToken(caller: TokenCaller, id: string): Promise<void> {
+	const { environment, principal, requestId } = caller;
+	await store.revoke(environment.DB, await changeable(caller, id), Date.now());
+	log("info", "token revoked", { request_id: requestId, actor: principal.name, token: id });
+}
+
+/**
+ * A token that the caller may change: their own, or for an admin one with at most their role.
+ * @throws ApiError `not_found`; `forbidden` for a greater role; `conflict` for that of the host
+ */
+async function changeable({ environment, principal }: TokenCaller, id: string): Promise<store.Token> {
+	const row = await store.findTokenById(environment.DB, principal.team, id, Date.now());
+	const isOwn = row !== undefined && (row.created_by === principal.name || row.id === principal.tokenId);
+	if (!row || !(isOwn || may(principal.role, "tokens.manage"))) throw notFound("token", id);
+	if (row.kind === "admin") {
+		throw new ApiError("conflict", "The host makes the admin token, and no request changes it.", {
+			suggestions: ["Stop the coordinator, and run: windlass token reset-admin"],
+		});
+	}
+	if (!isAtLeast(principal.role, row.role)) {
+		throw new ApiError("forbidden", `The token ${row.name} has the role ${row.role}; ${principal.name} is ${principal.role}.`, {
+			details: { role: principal.role },
+			suggestions: [`Ask a person with the role ${row.role}.`],
+		});
+	}
+	return row;
+}
+
+/** The schema has checked the text. */
+function msOf(text: string): number {
+	return parseDuration(text) ?? 0;
+}
+
+function present(row: store.Token, currentId: string): Token {
+	const { id, kind, name, role, projects, created_by, created_at, expires_at, last_used_on, last_used_from } = row;
+	return {
+		...{ id, kind, name, role, projects, created_by },
+		created_at: new Date(created_at).toISOString(),
+		expires_at: expires_at === null ? null : new Date(expires_at).toISOString(),
+		last_used: last_used_on === null ? null : { on: last_used_on, from: last_used_from ?? "unknown" },
+		is_current: id === currentId,
+	};
+}
