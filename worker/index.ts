@@ -1,4 +1,5 @@
 import { ApiError } from "../schema/wire/errors.ts";
+import { may } from "../schema/wire/permissions.ts";
 import type { Environment } from "./bindings.ts";
 import { effectHandlers } from "./effect_handlers.ts";
 import { errorAnswer } from "./http/answers.ts";
@@ -113,9 +114,15 @@ async function handle(
 		requestId,
 		baseUrl,
 		ownOrigins,
+		mayPost: (path) => mayPost(path, principal),
 	};
 	await authorize(route, context);
 	return handleRoute(route, context);
+}
+
+function mayPost(path: string, principal: Principal): boolean {
+	const action = table.find("POST", path)?.entry.route.action;
+	return action === undefined || principal.kind !== "user" || may(principal.role, action);
 }
 
 function badAddress(): ApiError {

@@ -6,7 +6,7 @@ export function actionLists(): string {
 	const actions = Object.entries(ACTIONS) as [Action, { role: Role; about: string }][];
 	return ROLES.map((role, index) => {
 		const own = actions.filter(([, { role: least }]) => least === role);
-		const head = index === 0 ? `A **${role}** may:` : `A **${role}** may do what a ${ROLES[index - 1]} may, and:`;
+		const head = index === 0 ? `A person with the role **${role}** may:` : `With **${role}** also:`;
 		return [head, "", ...own.map(([action, { about }]) => paragraph(`${about} (\`${action}\`)`, "- "))].join("\n");
 	}).join("\n\n");
 }

@@ -79,6 +79,24 @@ describe("roles", () => {
 		}
 	});
 
+	test("pages leave out the forms of what a reader may not do", async () => {
+		const formsOf = async (role: Role) => {
+			const { token } = await tokenOf(role);
+			const texts = await Promise.all(
+				["/projects", "/projects/web", "/agents", "/queue", "/tokens"].map(async (path) =>
+					String((await ask(token, "GET", path)).body.text),
+				),
+			);
+			const actions = texts.flatMap((text) => [...text.matchAll(/<form method="post" action="([^"]+)"/g)].map(([, action = ""]) => action));
+			return new Set(actions.map((action) => action.replace(/(tok|reg|agt)_\w+/, ":id")));
+		};
+		const [viewer, maintainer, operator] = [await formsOf("viewer"), await formsOf("maintainer"), await formsOf("operator")];
+		expect([...viewer]).toEqual(["/tokens/:id/revoke"]);
+		expect([...maintainer]).toEqual(expect.arrayContaining(["/projects/web", "/projects/web/compare", "/tokens"]));
+		for (const action of ["/projects", "/agents", "/queue/pause"])
+			expect([action, maintainer.has(action), operator.has(action)]).toEqual([action, false, true]);
+	});
+
 	test("a developer cancels what they submitted, and a maintainer everything", async () => {
 		const [one, two, maintainer] = [await tokenOf("developer"), await tokenOf("developer"), await tokenOf("maintainer")];
 		const own = await runIn("web", one.token);
@@ -241,6 +259,14 @@ describe("tokens", () => {
 		expect((await ask(ADMIN, "DELETE", `/api/v1/tokens/${id}`)).status).toBe(204);
 		expect((await ask(rotated.body.token, "GET", "/api/v1/whoami")).status).toBe(401);
 		expect((await ask(ADMIN, "DELETE", `/api/v1/tokens/${id}`)).status).toBe(404);
+	});
+
+	test("do not make their own life longer", async () => {
+		const { token, id, expires_at } = await tokenOf("developer");
+		const { body } = await ask<CreatedToken>(token, "POST", `/api/v1/tokens/${id}/rotate`, { expires_in: "300d" });
+		expect(body.expires_at).toBe(expires_at);
+		const longer = await ask<CreatedToken>(ADMIN, "POST", `/api/v1/tokens/${id}/rotate`, { expires_in: "300d" });
+		expect(Date.parse(longer.body.expires_at ?? "")).toBeGreaterThan(Date.parse(expires_at ?? ""));
 	});
 
 	test("of others are seen and changed by admins only, and never those of a greater role", async () => {

@@ -28,6 +28,8 @@ export interface RequestContext<Kind extends PrincipalKind = PrincipalKind> {
 	baseUrl: string;
 	/** The origins by which a browser may call this coordinator. */
 	ownOrigins: readonly string[];
+	/** Whether the role of the caller may post to this path: pages leave out the forms that it may not. */
+	mayPost(path: string): boolean;
 }
 
 /** A request whose principal does not matter. */

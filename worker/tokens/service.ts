@@ -68,7 +68,10 @@ export async function rotateToken(caller: TokenCaller, id: string, expiresIn: st
 	const { environment, principal, requestId } = caller;
 	const row = await changeable(caller, id);
 	const secret = TOKEN_PREFIXES[row.kind] + randomSecret();
-	const changed = { hash: await sha256(secret), expires_at: Date.now() + msOf(expiresIn) };
+	const until = Date.now() + msOf(expiresIn);
+	// A token does not make its own life longer.
+	const isOfOthers = row.created_by !== principal.name && !may(principal.role, "tokens.manage");
+	const changed = { hash: await sha256(secret), expires_at: isOfOthers ? Math.min(until, row.expires_at ?? until) : until };
 	await store.replaceHash(environment.DB, row, changed.hash, changed.expires_at);
 	log("info", "token rotated", { request_id: requestId, actor: principal.name, token: id });
 	return { ...present({ ...row, ...changed }, principal.tokenId), token: secret };

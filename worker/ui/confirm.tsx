@@ -2,6 +2,7 @@ import { MAX_PROTOCOL_BODY_BYTES } from "../../schema/wire/limits.ts";
 import { readText } from "../http/bodies.ts";
 import type { RequestContext } from "../http/route.ts";
 import { page } from "./layout.tsx";
+import { PostForm } from "./post_form.tsx";
 
 /** The question before something is deleted or paused. */
 interface Question {
@@ -30,13 +31,13 @@ function Confirm({ action, title, text, button, back }: Question & { action: str
 		<section class="narrow">
 			<h1>{title}?</h1>
 			<p>{text}</p>
-			<form method="post" action={action}>
+			<PostForm action={action}>
 				<input type="hidden" name="confirmed" value="yes" />
 				<button type="submit" class="danger">
 					{button}
 				</button>{" "}
 				<a href={back}>Cancel</a>
-			</form>
+			</PostForm>
 		</section>
 	);
 }

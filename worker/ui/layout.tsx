@@ -7,7 +7,7 @@ import { dispatcherOf } from "../platform/dispatcher.ts";
 import type { Overview } from "../queue/core/reads.ts";
 import "./bidi.ts";
 import { ICONS } from "./icons.ts";
-import { Part, type RenderedPage, renderParts, wholePage } from "./parts.ts";
+import { mayReaderPost, Part, type RenderedPage, renderParts, wholePage } from "./parts.ts";
 import "./public_links.ts";
 import { signatureOf } from "./signature.ts";
 
@@ -45,7 +45,8 @@ type Section = (typeof SECTIONS)[number]["key"];
 export type Followed = "everything" | { run: string };
 
 /** The context of a page; the principal may be anyone. */
-export type PageContext = Pick<RequestContext<PrincipalKind>, "environment" | "principal" | "url">;
+export type PageContext = Pick<RequestContext<PrincipalKind>, "environment" | "principal" | "url"> &
+	Partial<Pick<RequestContext<PrincipalKind>, "mayPost">>;
 
 interface PageProps {
 	title: string;
@@ -77,7 +78,7 @@ export function renderingOf(response: Response): Rendering | null {
 
 /** A page as a response, with the navigation for a signed-in user. */
 export async function page(context: PageContext, props: PageProps, status = 200, headers: Record<string, string> = {}): Promise<Response> {
-	const { principal, environment, url } = context;
+	const { principal, environment, url, mayPost = () => true } = context;
 	const user = principal.kind === "user" ? principal : null;
 	const overview = user && (props.overview ?? (await dispatcherOf(environment, user.team).readOverview()));
 	const { follows = null, state } = props;
@@ -89,8 +90,8 @@ export async function page(context: PageContext, props: PageProps, status = 200,
 			{props.children}
 		</Body>
 	);
-	const rendered = renderParts(body);
-	const head = renderParts(<Head title={title} icon={icon} />).frame;
+	const rendered = renderParts(body, mayPost);
+	const head = renderParts(<Head title={title} icon={icon} />, mayPost).frame;
 	const live = follows === null ? "" : ` data-live="${signatureOf(rendered)}"`;
 	const text = `<!doctype html><html lang="en">${head}<body data-root="${publicPath()}"${live}>${wholePage(rendered, Date.now())}</body></html>`;
 	const response = new Response(text, { status, headers: { ...PAGE_HEADERS, ...headers } });
@@ -150,9 +151,11 @@ function Body({ section, user, overview, query, children }: BodyProps) {
 								<input type="search" name="q" placeholder="Search" aria-label="Search" value={query} />
 							</form>
 						</search>
-						<a class="button main" href="/new">
-							New run
-						</a>
+						{mayReaderPost("/new") && (
+							<a class="button main" href="/new">
+								New run
+							</a>
+						)}
 					</>
 				)}
 			</header>

@@ -23,7 +23,12 @@ function marks(): RegExp {
 }
 
 /** The parts of the page that is rendered now, which happens without an `await`. */
-let rendering: { parts: Map<string, string>; ownScript: Set<string> } | null = null;
+let rendering: { parts: Map<string, string>; ownScript: Set<string>; mayPost: (path: string) => boolean } | null = null;
+
+/** Whether the reader of the page that is rendered now may post a form to a path. */
+export function mayReaderPost(path: string): boolean {
+	return rendering?.mayPost(path) ?? true;
+}
 
 interface PartProps {
 	id: string;
@@ -61,11 +66,14 @@ export interface RenderedPage {
 	ownScript: ReadonlySet<string>;
 }
 
-/** Renders a page and its parts. */
-export function renderParts(page: VNode): RenderedPage {
+/**
+ * Renders a page and its parts.
+ * @param mayPost whether its reader may post a form to a path
+ */
+export function renderParts(page: VNode, mayPost: (path: string) => boolean): RenderedPage {
 	const before = rendering;
 	const found = { parts: new Map<string, string>(), ownScript: new Set<string>() };
-	rendering = found;
+	rendering = { ...found, mayPost };
 	try {
 		return { frame: render(page), ...found };
 	} finally {

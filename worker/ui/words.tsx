@@ -3,6 +3,7 @@ import type { UsualDuration } from "../../schema/wire/resources.ts";
 import { shownState } from "../../schema/wire/state_words.ts";
 import { isTerminal, type JobState, type RunState } from "../../schema/wire/states.ts";
 import { timeMark } from "./parts.ts";
+import { PostForm } from "./post_form.tsx";
 
 /** How pages show states and times. */
 
@@ -110,10 +111,10 @@ export function counted(n: number, noun: string): string {
 export function CancelButton({ action, what, state }: { action: string; what: string; state: RunState | JobState }) {
 	if (isTerminal(state)) return null;
 	return (
-		<form method="post" action={action}>
+		<PostForm action={action}>
 			<button type="submit" class="danger" disabled={state === "cancelling"}>
 				{state === "cancelling" ? "Cancelling…" : `Cancel ${what}`}
 			</button>
-		</form>
+		</PostForm>
 	);
 }

@@ -2,7 +2,8 @@ import { describeRestriction, type RegistrationTokenSummary } from "../../../sch
 import type { FieldError } from "../../../schema/wire/errors.ts";
 import type { Agent } from "../../../schema/wire/resources.ts";
 import { agentState, shownState } from "../../../schema/wire/state_words.ts";
-import { Part } from "../../ui/parts.ts";
+import { mayReaderPost, Part } from "../../ui/parts.ts";
+import { PostForm } from "../../ui/post_form.tsx";
 import { ValidationErrors } from "../../ui/validation_errors.tsx";
 import { Ago, Mark, State, size, Took } from "../../ui/words.tsx";
 import type { PastAttempt } from "../history.ts";
@@ -32,12 +33,16 @@ export function AgentsPage({ agents, tokens, form, server }: AgentsPageProps) {
 					))}
 				</Part>
 			</section>
-			<Part id="agent-tokens" as="section">
-				<h2>Registration tokens</h2>
-				<Tokens tokens={tokens} />
-			</Part>
-			<h2>New registration token</h2>
-			<NewTokenForm {...form} />
+			{mayReaderPost("/agents") && (
+				<>
+					<Part id="agent-tokens" as="section">
+						<h2>Registration tokens</h2>
+						<Tokens tokens={tokens} />
+					</Part>
+					<h2>New registration token</h2>
+					<NewTokenForm {...form} />
+				</>
+			)}
 		</>
 	);
 }
@@ -96,18 +101,18 @@ export function AgentPage({ agent, history, errors }: AgentPageProps) {
 				</dd>
 			</dl>
 			<h2>Allowed jobs</h2>
-			<form method="post" action={`/agents/${agent.id}/restrict`} class="form">
+			<PostForm action={`/agents/${agent.id}/restrict`} class="form">
 				<ValidationErrors errors={errors} />
 				<RestrictionFields projects={agent.projects.join(", ")} runs={agent.runs} />
 				<button type="submit">Save</button>
-			</form>
+			</PostForm>
 			<h2>Delete</h2>
-			<form method="post" action={`/agents/${agent.id}/remove`}>
+			<PostForm action={`/agents/${agent.id}/remove`}>
 				<p>Its token becomes invalid at once. Its running jobs are lost and retried on other agents.</p>
 				<button type="submit" class="danger">
 					Delete agent
 				</button>
-			</form>
+			</PostForm>
 		</>
 	);
 }
@@ -214,18 +219,18 @@ function AgentButtons({ agent: { id, status, disabled, drain, rotation, running 
 			{disabled ? (
 				<Button action={`${path}/enable`} text="Enable" />
 			) : (
-				<form method="post" action={`${path}/disable`}>
+				<PostForm action={`${path}/disable`}>
 					<button type="submit" name="running" value="finish">
 						Disable
 					</button>
-				</form>
+				</PostForm>
 			)}
 			{isWhole && running.length > 0 && (
-				<form method="post" action={`${path}/disable`}>
+				<PostForm action={`${path}/disable`}>
 					<button type="submit" name="running" value="cancel" class="danger">
 						{disabled ? "Cancel its jobs" : "Disable and cancel its jobs"}
 					</button>
-				</form>
+				</PostForm>
 			)}
 			{status === "online" && !drain && <Button action={`${path}/drain`} text="Drain" />}
 			{isWhole && !rotation && <Button action={`${path}/rotate`} text="Rotate token" />}
@@ -235,9 +240,9 @@ function AgentButtons({ agent: { id, status, disabled, drain, rotation, running 
 
 function Button({ action, text }: { action: string; text: string }) {
 	return (
-		<form method="post" action={action}>
+		<PostForm action={action}>
 			<button type="submit">{text}</button>
-		</form>
+		</PostForm>
 	);
 }
 

@@ -1,5 +1,6 @@
 import { describeRestriction, type RegistrationToken, type RegistrationTokenSummary, type RunTrust } from "../../../schema/wire/agents.ts";
 import type { FieldError } from "../../../schema/wire/errors.ts";
+import { PostForm } from "../../ui/post_form.tsx";
 import { ValidationErrors } from "../../ui/validation_errors.tsx";
 import { Ago, readable } from "../../ui/words.tsx";
 import { RestrictionFields } from "./restriction_fields.tsx";
@@ -61,11 +62,11 @@ function TokenList({ tokens }: { tokens: readonly RegistrationTokenSummary[] }) 
 								{` by ${created_by}`}
 							</span>
 						</span>
-						<form method="post" action={`/agent-tokens/${id}/revoke`}>
+						<PostForm action={`/agent-tokens/${id}/revoke`}>
 							<button type="submit" class="danger">
 								Revoke
 							</button>
-						</form>
+						</PostForm>
 					</li>
 				);
 			})}
@@ -75,7 +76,7 @@ function TokenList({ tokens }: { tokens: readonly RegistrationTokenSummary[] }) 
 
 export function NewTokenForm({ fields, errors, message }: TokenForm) {
 	return (
-		<form method="post" action="/agents" class="form">
+		<PostForm action="/agents" class="form">
 			{message && <p class="reason">{message}</p>}
 			<ValidationErrors errors={errors} />
 			<label>
@@ -92,7 +93,7 @@ export function NewTokenForm({ fields, errors, message }: TokenForm) {
 				<input name="expires_in" value={fields.expires_in} placeholder="1h" />
 			</label>
 			<button type="submit">Create token</button>
-		</form>
+		</PostForm>
 	);
 }
 

@@ -1,5 +1,6 @@
 import type { Job, Run } from "../../../schema/wire/resources.ts";
 import { isTerminal } from "../../../schema/wire/states.ts";
+import { PostForm } from "../../ui/post_form.tsx";
 
 /** Whether a job waits for an approval. */
 export function awaitsApproval(job: Job): boolean {
@@ -33,16 +34,16 @@ export function RunApproval({ run }: { run: Run }) {
 function Decision({ of }: { of: string }) {
 	return (
 		<div class="approval">
-			<form method="post" action={`${of}/approve`}>
+			<PostForm action={`${of}/approve`}>
 				<button type="submit" class="main">
 					Approve
 				</button>
-			</form>
-			<form method="post" action={`${of}/decline`}>
+			</PostForm>
+			<PostForm action={`${of}/decline`}>
 				<button type="submit" class="danger">
 					Decline
 				</button>
-			</form>
+			</PostForm>
 		</div>
 	);
 }

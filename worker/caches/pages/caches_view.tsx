@@ -1,6 +1,7 @@
 import { formatBytes } from "../../../schema/wire/bytes.ts";
 import { REMOVAL_WORDS } from "../../../schema/wire/cache_words.ts";
 import type { Cache, CacheUsage } from "../../../schema/wire/caches.ts";
+import { PostForm } from "../../ui/post_form.tsx";
 import { Ago, counted } from "../../ui/words.tsx";
 
 interface CachesViewProps {
@@ -75,11 +76,11 @@ function CacheTable({ project, caches }: Pick<CachesViewProps, "project" | "cach
 								</a>
 							</td>
 							<td>
-								<form method="post" action={`/projects/${project}/caches/${one.id}/delete`}>
+								<PostForm action={`/projects/${project}/caches/${one.id}/delete`}>
 									<button type="submit" class="quiet" aria-label={`Delete the cache ${one.key} of ${one.scope}`}>
 										Delete
 									</button>
-								</form>
+								</PostForm>
 							</td>
 						</tr>
 					))}

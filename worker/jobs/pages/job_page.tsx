@@ -5,6 +5,7 @@ import { isTerminal } from "../../../schema/wire/states.ts";
 import { awaitsApproval, JobApproval } from "../../approvals/pages/approval.tsx";
 import { CacheUses } from "../../caches/pages/cache_uses.tsx";
 import { Part } from "../../ui/parts.ts";
+import { PostForm } from "../../ui/post_form.tsx";
 import { CancelButton, Mark, Meter, Took, usualText } from "../../ui/words.tsx";
 import { Annotations } from "./annotations.tsx";
 
@@ -90,11 +91,11 @@ function JobHead({ job, run, reason, usual, attempt }: JobPageProps) {
 				<CancelButton action={`/jobs/${job.id}/cancel`} what="job" state={job.state} />
 				<JobApproval job={job} />
 				{isTerminal(job.state) && (
-					<form method="post" action={`/jobs/${job.id}/rerun`}>
+					<PostForm action={`/jobs/${job.id}/rerun`}>
 						<button type="submit" title="This job, and those that need it, in a new run">
 							Rerun job
 						</button>
-					</form>
+					</PostForm>
 				)}
 			</div>
 			<p class="soft facts">

@@ -7,6 +7,7 @@ import type { RequestContext } from "../../http/route.ts";
 import { withTurn } from "../../platform/turns.ts";
 import { page } from "../../ui/layout.tsx";
 import { ParameterFields } from "../../ui/parameter_fields.tsx";
+import { PostForm } from "../../ui/post_form.tsx";
 import { ValidationErrors } from "../../ui/validation_errors.tsx";
 import { Ago } from "../../ui/words.tsx";
 import { presentPipeline, presentVersion } from "../present.ts";
@@ -60,17 +61,17 @@ function PipelinePage({ pipeline, params, versions, rejected }: PipelinePageProp
 					{pipeline.name} <span class="soft">{`${pipeline.project}, version ${pipeline.version}`}</span>
 				</h1>
 				{!hasParameters && (
-					<form method="post" action={`/pipelines/${pipeline.id}/trigger`}>
+					<PostForm action={`/pipelines/${pipeline.id}/trigger`}>
 						<button type="submit">Run</button>
-					</form>
+					</PostForm>
 				)}
 			</div>
 			{rejected && <ValidationErrors errors={rejected.errors} />}
 			{hasParameters && (
-				<form method="post" action={`/pipelines/${pipeline.id}/trigger`} class="form">
+				<PostForm action={`/pipelines/${pipeline.id}/trigger`} class="form">
 					<ParameterFields declared={params} given={rejected?.given ?? {}} />
 					<button type="submit">Run</button>
-				</form>
+				</PostForm>
 			)}
 			<pre class="token">{pipeline.yaml}</pre>
 			<h2>Versions</h2>
@@ -106,11 +107,11 @@ function PipelinePage({ pipeline, params, versions, rejected }: PipelinePageProp
 							</td>
 							<td>
 								{one.number !== pipeline.version && (
-									<form method="post" action={`/pipelines/${pipeline.id}/restore`}>
+									<PostForm action={`/pipelines/${pipeline.id}/restore`}>
 										<button type="submit" class="quiet" name="version" value={one.number}>
 											Restore
 										</button>
-									</form>
+									</PostForm>
 								)}
 							</td>
 						</tr>

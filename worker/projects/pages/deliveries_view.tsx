@@ -1,6 +1,7 @@
 import type { Delivery } from "../../../schema/wire/deliveries.ts";
 import type { Undelivered } from "../../../schema/wire/notifications.ts";
 import type { Project } from "../../../schema/wire/projects.ts";
+import { PostForm } from "../../ui/post_form.tsx";
 import { Ago, readable } from "../../ui/words.tsx";
 
 interface DeliveriesProps {
@@ -65,9 +66,9 @@ function Comparison({ project: { name, poll, comparison } }: { project: Project 
 					<a href={`/runs/${run_id}`}>The failed comparison</a>
 				</p>
 			)}
-			<form method="post" action={`/projects/${name}/compare`}>
+			<PostForm action={`/projects/${name}/compare`}>
 				<button type="submit">Compare now</button>
-			</form>
+			</PostForm>
 		</>
 	);
 }
@@ -107,11 +108,11 @@ function Deliveries({ project, deliveries }: { project: Project; deliveries: rea
 									</td>
 									<td>
 										{one.trigger && (
-											<form method="post" action={`/deliveries/${one.id}/replay`}>
+											<PostForm action={`/deliveries/${one.id}/replay`}>
 												<button type="submit" class="quiet">
 													Replay
 												</button>
-											</form>
+											</PostForm>
 										)}
 									</td>
 								</tr>

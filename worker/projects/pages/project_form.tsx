@@ -1,6 +1,8 @@
 import { CHECKOUT_FILTERS, SUBMODULES } from "../../../schema/wire/checkout.ts";
 import type { FieldError } from "../../../schema/wire/errors.ts";
 import type { Project } from "../../../schema/wire/projects.ts";
+import { mayReaderPost } from "../../ui/parts.ts";
+import { PostForm } from "../../ui/post_form.tsx";
 
 /** The fields of the form of a project. */
 export const PROJECT_FIELDS = [
@@ -191,8 +193,18 @@ export function ProjectForm({
 	message,
 }: FormProps & { action: string; button: string; isNew: boolean }) {
 	const groups = [...Map.groupBy(PROJECT_FIELDS, ({ group }) => group)];
+	const isReadOnly = !mayReaderPost(action);
+	const settings = groups.map(([group, members]) => (
+		<fieldset key={group} disabled={isReadOnly}>
+			<legend>{group}</legend>
+			{members.map((field) => (
+				<SettingField key={field.key} field={field} value={fields[field.key]} />
+			))}
+		</fieldset>
+	));
+	if (isReadOnly) return <div class="form">{settings}</div>;
 	return (
-		<form method="post" action={action} class="form">
+		<PostForm action={action} class="form">
 			{message && <p class="reason bad">{message}</p>}
 			{errors.length > 0 && (
 				<ul class="errors">
@@ -210,18 +222,11 @@ export function ProjectForm({
 					<input name="name" value={fields.name} required />
 				</label>
 			)}
-			{groups.map(([group, members]) => (
-				<fieldset key={group}>
-					<legend>{group}</legend>
-					{members.map((field) => (
-						<SettingField key={field.key} field={field} value={fields[field.key]} />
-					))}
-				</fieldset>
-			))}
+			{settings}
 			<button type="submit" class="main">
 				{button}
 			</button>
-		</form>
+		</PostForm>
 	);
 }
 

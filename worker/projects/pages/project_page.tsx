@@ -7,6 +7,8 @@ import type { Secret } from "../../../schema/wire/secrets.ts";
 import type { ProjectStats } from "../../record/project_stats.ts";
 import { RunList } from "../../runs/pages/run_list.tsx";
 import { Chart } from "../../ui/chart.tsx";
+import { mayReaderPost } from "../../ui/parts.ts";
+import { PostForm } from "../../ui/post_form.tsx";
 import { Ago } from "../../ui/words.tsx";
 import { type FormProps, ProjectForm } from "./project_form.tsx";
 
@@ -44,12 +46,12 @@ export function ProjectPage({ project, tab, children }: ProjectPageProps) {
 				<h1>{project.name}</h1>
 				<img src={`/badge/${project.name}.svg`} alt={`${project.name}: state of ${project.default_branch}`} />
 				{project.repository && (
-					<form method="post" action={`${path}/trigger`} class="row trigger">
+					<PostForm action={`${path}/trigger`} class="row trigger">
 						<input name="branch" placeholder={project.default_branch} aria-label="Branch to run" class="short" />
 						<button type="submit" class="main">
 							Run
 						</button>
-					</form>
+					</PostForm>
 				)}
 			</div>
 			{project.repository !== null && <p class="soft wraps">{project.repository}</p>}
@@ -172,12 +174,12 @@ export function SettingsView({ project, form }: { project: Project; form: FormPr
 				<code>{`${baseOf(project)}/badge/${project.name}.svg`}</code>{" "}
 				<span class="soft">{project.public_badges ? "public" : "only for signed-in users; allow Public badges above"}</span>
 			</p>
-			<h2>Delete</h2>
-			<form method="post" action={`${path}/delete`}>
+			{mayReaderPost(`${path}/delete`) && <h2>Delete</h2>}
+			<PostForm action={`${path}/delete`}>
 				<button type="submit" class="danger">
 					Delete the project and its secrets
 				</button>
-			</form>
+			</PostForm>
 		</>
 	);
 }

@@ -1,5 +1,6 @@
 import type { StoredPipeline } from "../../../schema/wire/pipelines.ts";
 import type { Schedule } from "../../../schema/wire/schedules.ts";
+import { PostForm } from "../../ui/post_form.tsx";
 import { Ago, readable } from "../../ui/words.tsx";
 
 /** The schedules of a project, each with its next and its last run. */
@@ -59,11 +60,11 @@ export function SchedulesView({
 								{one.error !== null && <p class="reason bad">{`It started no run: ${one.error}`}</p>}
 							</td>
 							<td>
-								<form method="post" action={`/schedules/${one.id}/${one.paused_by === null ? "pause" : "resume"}`}>
+								<PostForm action={`/schedules/${one.id}/${one.paused_by === null ? "pause" : "resume"}`}>
 									<button type="submit" class="quiet">
 										{one.paused_by === null ? "Pause" : "Resume"}
 									</button>
-								</form>
+								</PostForm>
 							</td>
 						</tr>
 					))}

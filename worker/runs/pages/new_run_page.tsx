@@ -1,6 +1,7 @@
 import type { ParametersText } from "../../../schema/pipeline/validate/parameters.ts";
 import type { FieldError } from "../../../schema/wire/errors.ts";
 import { ParameterFields } from "../../ui/parameter_fields.tsx";
+import { PostForm } from "../../ui/post_form.tsx";
 import { ValidationErrors } from "../../ui/validation_errors.tsx";
 
 interface NewRunProps {
@@ -23,7 +24,7 @@ export function NewRunPage({ pipeline, params, given, errors, message }: NewRunP
 			<h1>New run</h1>
 			{message && <p class="reason">{message}</p>}
 			<ValidationErrors errors={errors} />
-			<form method="post" action="/new" class="form">
+			<PostForm action="/new" class="form">
 				<label>
 					Pipeline
 					<textarea name="pipeline" rows={params ? 6 : 18} spellcheck={false}>
@@ -35,7 +36,7 @@ export function NewRunPage({ pipeline, params, given, errors, message }: NewRunP
 				<button type="submit" class="main">
 					{params ? "Run" : "Next"}
 				</button>
-			</form>
+			</PostForm>
 		</section>
 	);
 }

@@ -5,6 +5,7 @@ import type { Run, RunSummary, TestTotals, UsualDuration } from "../../../schema
 import { shownState } from "../../../schema/wire/state_words.ts";
 import { isTerminal } from "../../../schema/wire/states.ts";
 import { Part } from "../../ui/parts.ts";
+import { PostForm } from "../../ui/post_form.tsx";
 import { Ago, CancelButton, Left, Mark, Meter, Took, usualText } from "../../ui/words.tsx";
 import { RunJobs } from "./run_jobs.tsx";
 import { authorOf, endedIn, subjectOf } from "./run_list.tsx";
@@ -213,11 +214,11 @@ function Actions({ run, previous, hasNotifications }: Pick<RunPageProps, "run" |
 
 function Action({ path, label, title, isDanger = false }: { path: string; label: string; title?: string; isDanger?: boolean }) {
 	return (
-		<form method="post" action={path}>
+		<PostForm action={path}>
 			<button type="submit" class={isDanger ? "danger" : undefined} title={title}>
 				{label}
 			</button>
-		</form>
+		</PostForm>
 	);
 }
 

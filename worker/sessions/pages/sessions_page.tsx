@@ -1,6 +1,7 @@
 import type { Session } from "../../../schema/wire/sessions.ts";
 import type { RequestContext } from "../../http/route.ts";
 import { page } from "../../ui/layout.tsx";
+import { PostForm } from "../../ui/post_form.tsx";
 import { Ago } from "../../ui/words.tsx";
 import { endOne, sessionsOf } from "../service.ts";
 
@@ -29,11 +30,11 @@ function Sessions({ sessions }: { sessions: readonly Session[] }) {
 							{session.name}
 							{session.is_current && <span class="soft small"> this browser</span>}
 						</strong>
-						<form method="post" action={`/sessions/${session.id}/end`}>
+						<PostForm action={`/sessions/${session.id}/end`}>
 							<button type="submit" class="danger">
 								End
 							</button>
-						</form>
+						</PostForm>
 					</div>
 					<dl class="pairs">
 						<dt>Browser</dt>

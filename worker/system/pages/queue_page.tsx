@@ -6,6 +6,7 @@ import type { Queue } from "../../queue/core/runs/queue_order.ts";
 import { isoTime } from "../../record/iso_time.ts";
 import { page } from "../../ui/layout.tsx";
 import { Part } from "../../ui/parts.ts";
+import { PostForm } from "../../ui/post_form.tsx";
 import { Ago, counted, State } from "../../ui/words.tsx";
 import { presentQueue } from "../service.ts";
 
@@ -41,11 +42,11 @@ function QueueView({ queue, overview, slots, starts }: QueueViewProps) {
 		<section>
 			<div class="title">
 				<h1>Queue</h1>
-				<form method="post" action={pause.paused ? "/queue/resume" : "/queue/pause"}>
+				<PostForm action={pause.paused ? "/queue/resume" : "/queue/pause"}>
 					<button type="submit" class={pause.paused ? "main" : undefined}>
 						{pause.paused ? "Resume the queue" : "Pause the queue"}
 					</button>
-				</form>
+				</PostForm>
 			</div>
 			{pause.paused && (
 				<p class="reason">
@@ -98,11 +99,11 @@ function QueuedItem({ one, start, isFirst, isLikeBefore }: ItemProps) {
 			<span class="when right soft">{job.queued_at !== null && <Ago at={isoTime(job.queued_at)} />}</span>
 			<span class="took right">
 				{!isFirst && (
-					<form method="post" action={`/jobs/${job.id}/front`}>
+					<PostForm action={`/jobs/${job.id}/front`}>
 						<button type="submit" class="quiet" title="Before the other jobs of its project with the same priority">
 							To front
 						</button>
-					</form>
+					</PostForm>
 				)}
 			</span>
 			{wait !== null && !isLikeBefore && <span class={`why small wraps ${wait.isStuck ? "wait" : "soft"}`}>{wait.text}</span>}

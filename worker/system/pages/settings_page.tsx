@@ -4,6 +4,7 @@ import { dispatcherOf } from "../../platform/dispatcher.ts";
 import { sessionsOf } from "../../sessions/service.ts";
 import { tokensFor } from "../../tokens/service.ts";
 import { page } from "../../ui/layout.tsx";
+import { PostForm } from "../../ui/post_form.tsx";
 import { counted, size } from "../../ui/words.tsx";
 import { type StorageUse, storageUse } from "../storage_use.ts";
 
@@ -24,9 +25,9 @@ export async function settingsPage(context: RequestContext<"user">): Promise<Res
 			<section>
 				<div class="title">
 					<h1>Settings</h1>
-					<form method="post" action="/sign-out">
+					<PostForm action="/sign-out">
 						<button type="submit">{`Sign out ${principal.name}`}</button>
-					</form>
+					</PostForm>
 				</div>
 				<h2>Tokens</h2>
 				<p>

@@ -1,6 +1,7 @@
 import type { FieldError } from "../../../schema/wire/errors.ts";
 import { ROLES, type Role } from "../../../schema/wire/permissions.ts";
 import type { CreatedToken, Token } from "../../../schema/wire/tokens.ts";
+import { PostForm } from "../../ui/post_form.tsx";
 import { ValidationErrors } from "../../ui/validation_errors.tsx";
 import { Ago, readable } from "../../ui/words.tsx";
 
@@ -71,11 +72,11 @@ function Row({ token }: { token: Token }) {
 				</span>
 			</span>
 			{kind !== "admin" && (
-				<form method="post" action={`/tokens/${id}/revoke`}>
+				<PostForm action={`/tokens/${id}/revoke`}>
 					<button type="submit" class="danger">
 						Revoke
 					</button>
-				</form>
+				</PostForm>
 			)}
 		</li>
 	);
@@ -83,7 +84,7 @@ function Row({ token }: { token: Token }) {
 
 function NewToken({ fields, errors, message, roles }: TokenForm & { roles: readonly Role[] }) {
 	return (
-		<form method="post" action="/tokens" class="form">
+		<PostForm action="/tokens" class="form">
 			{message && <p class="reason">{message}</p>}
 			<ValidationErrors errors={errors} />
 			<label>
@@ -109,7 +110,7 @@ function NewToken({ fields, errors, message, roles }: TokenForm & { roles: reado
 				<input name="expires_in" value={fields.expires_in} placeholder="90d" required />
 			</label>
 			<button type="submit">Create token</button>
-		</form>
+		</PostForm>
 	);
 }
 
