@@ -83,7 +83,7 @@ describe("roles", () => {
 		const formsOf = async (role: Role) => {
 			const { token } = await tokenOf(role);
 			const texts = await Promise.all(
-				["/projects", "/projects/web", "/agents", "/queue", "/tokens"].map(async (path) =>
+				["/projects", "/projects/web?tab=settings", "/agents", "/queue", "/tokens"].map(async (path) =>
 					String((await ask(token, "GET", path)).body.text),
 				),
 			);
@@ -92,8 +92,8 @@ describe("roles", () => {
 		};
 		const [viewer, maintainer, operator] = [await formsOf("viewer"), await formsOf("maintainer"), await formsOf("operator")];
 		expect([...viewer]).toEqual(["/tokens/:id/revoke"]);
-		expect([...maintainer]).toEqual(expect.arrayContaining(["/projects/web", "/projects/web/compare", "/tokens"]));
-		for (const action of ["/projects", "/agents", "/queue/pause"])
+		expect([...maintainer]).toEqual(expect.arrayContaining(["/projects/web", "/tokens"]));
+		for (const action of ["/projects", "/projects/web/delete", "/agents", "/queue/pause"])
 			expect([action, maintainer.has(action), operator.has(action)]).toEqual([action, false, true]);
 	});
 
