@@ -1,5 +1,6 @@
 import type { ArtifactRow, EventRow } from "../schema/database/tables.ts";
 import type { Discovery } from "../schema/pipeline/resolve/resolved.ts";
+import type { AuditEntry, AuditRecord, ChainPlace } from "../schema/wire/audit.ts";
 import type { WireError } from "../schema/wire/errors.ts";
 import type { EffectiveLabels } from "../schema/wire/labels.ts";
 import type { Finish, Hello, PinnedCommit, Poll, Renew } from "../schema/wire/protocol.ts";
@@ -45,6 +46,7 @@ export interface Environment {
 	DISPATCHER: DurableObjectNamespace<Dispatcher>;
 	LOG_SHARD: DurableObjectNamespace<LogShard>;
 	SWEEPER: DurableObjectNamespace<Sweeper>;
+	AUDIT_LOG: DurableObjectNamespace<AuditLog>;
 	DB: D1Database;
 	BUCKET: R2Bucket;
 
@@ -91,6 +93,7 @@ export interface Environment {
 	CACHE_PROJECT_BYTES: string;
 	CACHE_TOTAL_BYTES: string;
 	KEEP_CACHES_MS: string;
+	KEEP_AUDIT_MS: string;
 
 	/** The least important messages that are logged: error, warn, info, debug or trace. */
 	LOG_LEVEL: string;
@@ -400,4 +403,21 @@ export interface Sweeper extends Rpc.DurableObjectBranded {
 	schedule(): Promise<void>;
 	/** Deletes what has outlived its retention policy. Calls during a pass share its answer. */
 	sweep(): Promise<Swept>;
+}
+
+/** Which entries of the audit log are wanted; null: any. */
+export interface AuditFilter {
+	actor: string | null;
+	event: string | null;
+	/** From when, and until before when, in milliseconds since 1970. */
+	since: number | null;
+	until: number | null;
+}
+
+/** The Durable Object that writes the audit log of a team. @see worker/audit/audit_log.ts */
+export interface AuditLog extends Rpc.DurableObjectBranded {
+	append(record: AuditRecord): Promise<void>;
+	list(filter: AuditFilter, before: number | null, limit: number): Promise<AuditEntry[]>;
+	following(after: number | null, limit: number): Promise<{ after: ChainPlace; entries: AuditEntry[] }>;
+	expire(before: number): Promise<number>;
 }

@@ -1,5 +1,6 @@
 import { ApiError } from "../schema/wire/errors.ts";
 import { may } from "../schema/wire/permissions.ts";
+import { isAudited, recordRequest } from "./audit/service.ts";
 import type { Environment } from "./bindings.ts";
 import { effectHandlers } from "./effect_handlers.ts";
 import { errorAnswer } from "./http/answers.ts";
@@ -22,6 +23,7 @@ import { routes } from "./routes.ts";
 import { DATABASE_PATH } from "./system/host.ts";
 import { errorPage } from "./ui/error_page.tsx";
 
+export { AuditLog } from "./audit/audit_log.ts";
 export { LogShard } from "./logs/log_shard.ts";
 export { Sweeper } from "./retention/sweeper.ts";
 
@@ -114,10 +116,27 @@ async function handle(
 		requestId,
 		baseUrl,
 		ownOrigins,
+		noted: {},
 		mayPost: (path) => mayPost(path, principal),
 	};
+	return isAudited(route) ? handleAudited(route, context) : handleAllowed(route, context);
+}
+
+async function handleAllowed(route: Route, context: RequestContext): Promise<Response> {
 	await authorize(route, context);
 	return handleRoute(route, context);
+}
+
+/** The same with an entry in the audit log, also for a caller without the right. */
+async function handleAudited(route: Route, context: RequestContext): Promise<Response> {
+	try {
+		const response = await handleAllowed(route, context);
+		await recordRequest(route, context, response.status);
+		return response;
+	} catch (error) {
+		if (error instanceof ApiError) await recordRequest(route, context, error.status);
+		throw error;
+	}
 }
 
 function mayPost(path: string, principal: Principal): boolean {
@@ -155,7 +174,7 @@ async function countIfWrong(error: ApiError, request: Request, url: URL, environ
 	const claim = (await claimedBy(request)) ?? route?.claims?.(url.pathname);
 	if (claim === undefined) return error;
 	const client = clientOf(request, environment);
-	const answered = await countWrongCredential(error, { client, claim, requestId, route: route?.path ?? "none" });
+	const answered = await countWrongCredential(error, { environment, client, claim, requestId, route: route?.path ?? "none" });
 	// A browser whose session has ended deletes its cookie.
 	const scheme = environment.PUBLIC_URL || client.scheme || url.protocol;
 	if (showsSession(request)) answered.headers["Set-Cookie"] = endedSessionCookie(scheme.startsWith("https:"));

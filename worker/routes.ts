@@ -10,6 +10,8 @@ import { artifactRoutes } from "./artifacts/api.ts";
 import { partRoutes } from "./artifacts/parts_api.ts";
 import { attemptRoutes } from "./attempts/api.ts";
 import { downloadRoutes } from "./attempts/downloads.ts";
+import { auditRoutes } from "./audit/api.ts";
+import { auditPages } from "./audit/pages/audit.tsx";
 import { badgeRoutes } from "./badges/api.ts";
 import { buildCacheRoutes } from "./build_caches/api.ts";
 import { cacheAgentRoutes } from "./caches/agent_api.ts";
@@ -85,6 +87,7 @@ export const routes: readonly Route[] = [
 	...cacheRoutes,
 	...sessionRoutes,
 	...tokenRoutes,
+	...auditRoutes,
 	...sourceRoutes,
 	...agentRoutes,
 	...manageAgentRoutes,
@@ -116,6 +119,7 @@ export const routes: readonly Route[] = [
 	...systemPages,
 	...sessionsPages,
 	...tokensPages,
+	...auditPages,
 	...assetRoutes,
 	route({
 		method: "GET",

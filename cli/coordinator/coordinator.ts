@@ -190,6 +190,7 @@ function bindingsOf(options: CoordinatorOptions, localUrl: string, hostSecret: s
 		CACHE_PROJECT_BYTES: String(limits.cacheProjectBytes),
 		CACHE_TOTAL_BYTES: String(limits.cacheTotalBytes),
 		KEEP_CACHES_MS: String(limits.keepCachesMs),
+		KEEP_AUDIT_MS: String(limits.keepAuditMs),
 		LOG_LEVEL: options.logLevel,
 	};
 }

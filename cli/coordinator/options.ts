@@ -22,6 +22,7 @@ export interface Limits {
 	cacheProjectBytes: number;
 	cacheTotalBytes: number;
 	keepCachesMs: number;
+	keepAuditMs: number;
 	/** With less free space the coordinator accepts nothing new. */
 	freeDisk: FreeSpace;
 }
@@ -60,5 +61,6 @@ export const DEFAULT_LIMITS: Limits = {
 	cacheProjectBytes: 10 * 1024 ** 3,
 	cacheTotalBytes: 50 * 1024 ** 3,
 	keepCachesMs: 30 * DAY_MS,
+	keepAuditMs: 365 * DAY_MS,
 	freeDisk: { percent: 5 },
 };

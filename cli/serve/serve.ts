@@ -38,6 +38,7 @@ export function serveCommand(setExitCode: (code: number) => void): Command {
 		.addOption(option("--keep-logs <duration>", "how long logs are kept", "WINDLASS_KEEP_LOGS", "30d"))
 		.addOption(option("--keep-artifacts <duration>", "how long artifacts are kept", "WINDLASS_KEEP_ARTIFACTS", "14d"))
 		.addOption(option("--keep-caches <duration>", "how long a cache is kept that no job uses", "WINDLASS_KEEP_CACHES", "30d"))
+		.addOption(option("--keep-audit <duration>", "how long entries of the audit log are kept", "WINDLASS_KEEP_AUDIT", "365d"))
 		.addOption(option("--cache-quota <size>", "how much room the caches of a project may take", "WINDLASS_CACHE_QUOTA", "10GiB"))
 		.addOption(option("--cache-total <size>", "how much room all caches may take together", "WINDLASS_CACHE_TOTAL", "50GiB"))
 		.addOption(

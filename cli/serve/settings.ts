@@ -31,6 +31,7 @@ export interface ServeFlags {
 	keepLogs: string;
 	keepArtifacts: string;
 	keepCaches: string;
+	keepAudit: string;
 	cacheQuota: string;
 	cacheTotal: string;
 	minFreeDisk: string;
@@ -160,6 +161,7 @@ function limitsOf(flags: ServeFlags): Limits {
 		keepLogsMs: duration("--keep-logs", flags.keepLogs),
 		keepArtifactsMs: duration("--keep-artifacts", flags.keepArtifacts),
 		keepCachesMs: duration("--keep-caches", flags.keepCaches),
+		keepAuditMs: duration("--keep-audit", flags.keepAudit),
 		cacheProjectBytes: size("--cache-quota", flags.cacheQuota),
 		cacheTotalBytes: size("--cache-total", flags.cacheTotal),
 		freeDisk,

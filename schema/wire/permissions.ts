@@ -12,35 +12,38 @@ interface Permission {
 	role: Role;
 	/** What it allows, after "may". */
 	about: string;
+	/** Whether requests that change something go into the audit log. Runs have a history of their own. */
+	isAudited?: true;
 }
 
 export const ACTIONS = {
 	read: { role: "viewer", about: "see runs, jobs, logs, artifacts, tests, projects, pipelines, agents and the queue" },
-	"own.sessions": { role: "viewer", about: "see and end their own sessions" },
-	"own.tokens": { role: "viewer", about: "see, rotate and revoke the tokens that they made" },
+	"own.sessions": { role: "viewer", about: "see and end their own sessions", isAudited: true },
+	"own.tokens": { role: "viewer", about: "see, rotate and revoke the tokens that they made", isAudited: true },
 	"runs.submit": { role: "developer", about: "submit runs, trigger pipelines and upload sources" },
 	"runs.rerun": { role: "developer", about: "run jobs and runs again" },
 	"runs.cancel": { role: "developer", about: "cancel the runs that they submitted" },
 	"projects.compare": { role: "developer", about: "look for new commits of a project" },
 	"runs.cancel_any": { role: "maintainer", about: "cancel every run and job" },
-	"runs.delete": { role: "maintainer", about: "delete finished runs" },
-	"runs.approve": { role: "maintainer", about: "approve and decline jobs, and runs of forks" },
-	"projects.change": { role: "maintainer", about: "change the settings of projects" },
-	"pipelines.change": { role: "maintainer", about: "create, change and delete stored pipelines" },
-	"schedules.change": { role: "maintainer", about: "create, pause and delete schedules" },
-	"secrets.manage": { role: "maintainer", about: "list, set and delete secrets; nobody reads their values" },
-	"deliveries.replay": { role: "maintainer", about: "replay webhook deliveries" },
+	"runs.delete": { role: "maintainer", about: "delete finished runs", isAudited: true },
+	"runs.approve": { role: "maintainer", about: "approve and decline jobs, and runs of forks", isAudited: true },
+	"projects.change": { role: "maintainer", about: "change the settings of projects", isAudited: true },
+	"pipelines.change": { role: "maintainer", about: "create, change and delete stored pipelines", isAudited: true },
+	"schedules.change": { role: "maintainer", about: "create, pause and delete schedules", isAudited: true },
+	"secrets.manage": { role: "maintainer", about: "list, set and delete secrets; nobody reads their values", isAudited: true },
+	"deliveries.replay": { role: "maintainer", about: "replay webhook deliveries", isAudited: true },
 	"notifications.test": { role: "maintainer", about: "send test notifications" },
-	"caches.delete": { role: "maintainer", about: "delete caches" },
-	"queue.reorder": { role: "maintainer", about: "move a job to the front of the queue" },
-	"tokens.create": { role: "maintainer", about: "make tokens for projects, with at most their own role" },
-	"tokens.manage": { role: "admin", about: "make tokens for all projects, and see and revoke those of others" },
-	"projects.create": { role: "admin", about: "create and delete projects" },
-	"agents.manage": { role: "admin", about: "register, restrict, drain, disable and remove agents" },
-	"sessions.end_all": { role: "admin", about: "see and end the sessions of others" },
-	"queue.pause": { role: "admin", about: "pause and resume the queue" },
-	"retention.sweep": { role: "admin", about: "delete what is older than the retention allows, now" },
-	"secrets.rotate": { role: "operator", about: "encrypt all secrets with the newest master key" },
+	"caches.delete": { role: "maintainer", about: "delete caches", isAudited: true },
+	"queue.reorder": { role: "maintainer", about: "move a job to the front of the queue", isAudited: true },
+	"tokens.create": { role: "maintainer", about: "make tokens for projects, with at most their own role", isAudited: true },
+	"tokens.manage": { role: "admin", about: "make tokens for all projects, and see and revoke those of others", isAudited: true },
+	"projects.create": { role: "admin", about: "create and delete projects", isAudited: true },
+	"agents.manage": { role: "admin", about: "register, restrict, drain, disable and remove agents", isAudited: true },
+	"sessions.end_all": { role: "admin", about: "see and end the sessions of others", isAudited: true },
+	"queue.pause": { role: "admin", about: "pause and resume the queue", isAudited: true },
+	"retention.sweep": { role: "admin", about: "delete what is older than the retention allows, now", isAudited: true },
+	"audit.read": { role: "admin", about: "read the audit log" },
+	"secrets.rotate": { role: "operator", about: "encrypt all secrets with the newest master key", isAudited: true },
 } as const satisfies Record<string, Permission>;
 export type Action = keyof typeof ACTIONS;
 

@@ -9,6 +9,7 @@ export const OWN_SEGMENTS: ReadonlySet<string> = new Set([
 	"agents",
 	"api",
 	"assets",
+	"audit",
 	"badge",
 	"deliveries",
 	"healthz",

@@ -391,6 +391,8 @@ describe("the OpenAPI document", () => {
 		expect(await call("GET /api/v1/whoami")).toMatchObject({ name: "admin", role: "operator", projects: null, expires_at: null });
 		const body = { name: "bot", role: "viewer", expires_in: "1d" };
 		const made = await call("POST /api/v1/tokens", {}, { body });
+		expect((await call("GET /api/v1/audit")).items[0]).toMatchObject({ event: "tokens.create", details: { token: made.id } });
+		expect(await call("GET /api/v1/audit/export")).toContain(made.id);
 		expect((await call("GET /api/v1/tokens", {}, { token: made.token })).items).toMatchObject([{ name: "bot", is_current: true }]);
 		await call("POST /api/v1/tokens", {}, { body });
 		await call("POST /api/v1/tokens", {}, { token: made.token, body });

@@ -96,6 +96,7 @@ export class Coordinator {
 			DISPATCHER: namespaceOf(find),
 			LOG_SHARD: namespaceOf(find),
 			SWEEPER: { getByName: () => ({ schedule: async () => undefined }) },
+			AUDIT_LOG: { getByName: () => ({ append: async () => undefined }) },
 			DB: this.record,
 			BUCKET: this.bucket,
 			SIGNING_KEY: "key",
@@ -107,6 +108,7 @@ export class Coordinator {
 			CACHE_PROJECT_BYTES: "1",
 			CACHE_TOTAL_BYTES: "1",
 			KEEP_CACHES_MS: "1",
+			KEEP_AUDIT_MS: "1",
 			LOG_LEVEL: "info",
 			BOOT_ID: "",
 		};
@@ -244,8 +246,8 @@ export class Coordinator {
 		const principal = await identify(this.environment, request, client, false);
 		if (!route.allow.includes(principal.kind)) throw new ApiError("forbidden", "This is not for you.");
 		const { environment } = this;
-		const context = { request, url, params, principal, client, environment, requestId: "request", baseUrl: url.origin, ownOrigins: [] };
-		return handleRoute(route, context);
+		const shell = { requestId: "request", baseUrl: url.origin, ownOrigins: [], noted: {}, mayPost: () => true };
+		return handleRoute(route, { request, url, params, principal, client, environment, ...shell });
 	}
 }
 

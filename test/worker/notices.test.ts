@@ -110,6 +110,7 @@ test("a notice is out of date when the value of a setting of its own changes; a 
 				environment: { ...env, DISPATCHER: { getByName: () => queue } },
 				principal: { kind: "user", team: "edited", token: { id: "tok_1", name: "admin" } },
 				requestId: "1",
+				noted: {},
 				baseUrl: "",
 			} as never,
 			change as never,

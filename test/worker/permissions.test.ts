@@ -20,8 +20,8 @@ async function ask<Body = Record<string, unknown>>(token: string, method: string
 		...(body === undefined ? {} : { body: JSON.stringify(body) }),
 	} as RequestInit;
 	const response = await exports.default.fetch(new Request(new URL(path, "http://windlass.test"), init));
-	const text = await response.text();
-	return { status: response.status, body: (text.startsWith("{") ? JSON.parse(text) : { text }) as Body };
+	const isJson = /^application\/json\b/.test(response.headers.get("Content-Type") ?? "");
+	return { status: response.status, body: (isJson ? await response.json() : { text: await response.text() }) as Body };
 }
 
 let names = 0;
@@ -169,8 +169,8 @@ describe("a token for some projects", () => {
 		await expect.poll(listed, { timeout: 5_000 }).toContain(id);
 		for (const address of ["/api/v1/runs", "/api/v1/runs?project=other", "/api/v1/runs?project=other&project=web"])
 			expect([address, [400, 403, 404].includes((await ask(token, "GET", address)).status)]).toEqual([address, true]);
-		// The coordinator of these tests has no master key: the request gets as far as that.
-		expect((await ask(token, "PUT", "/api/v1/secrets/own", { value: "a value", project: "web" })).status).toBe(503);
+		// Let in; without a master key nothing is stored.
+		expect([201, 503]).toContain((await ask(token, "PUT", "/api/v1/secrets/own", { value: "a value", project: "web" })).status);
 		expect((await ask(token, "PUT", "/api/v1/secrets/own", { value: "a value", project: "other" })).status).toBe(404);
 		expect((await ask(token, "PUT", "/api/v1/secrets/own", { value: "a value" })).status).toBe(403);
 		const batch = (await ask(token, "POST", "/api/v1/runs", { pipeline: { steps: ["true"] }, project: "other" })).status;

@@ -7,6 +7,7 @@ import { sha256 } from "../identity/digest.ts";
 import { signLease } from "../identity/lease_token.ts";
 import { AGENT_TOKEN_PREFIX } from "../identity/principal.ts";
 import { derive } from "../identity/signing.ts";
+import { recordAudit } from "../platform/audit_log.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { unwrap } from "../platform/result.ts";
 import { intervalsFor, maxLogBytes, pollHoldMs, readSettings } from "../platform/settings.ts";
@@ -27,6 +28,10 @@ async function register(context: RequestContext<"registration">): Promise<Respon
 	const id = unwrap(
 		await dispatcher.register({ tokenHash: principal.tokenHash, registrationHash, name, secretHash: await sha256(secret) }),
 	);
+	await recordAudit(environment, principal.team, {
+		...{ event: "agents.join", actor: name, via: null, what: "an agent has joined", details: { agent: id } },
+		...{ outcome: "done", address: context.client.address, request_id: context.requestId },
+	});
 	const answer: protocol.Registered = { id, name, token: agentToken(principal.team, id, secret) };
 	return json(answer, 201);
 }

@@ -27,18 +27,20 @@ const LOGGED: Record<AgentChange["kind"], string> = {
 };
 
 /** Changes the agent in the path. @throws ApiError `not_found`, `conflict` */
-export async function changeAgent({ environment, principal, params, requestId }: Person, change: AgentChange): Promise<AgentRows> {
+export async function changeAgent({ environment, principal, params, requestId, noted }: Person, change: AgentChange): Promise<AgentRows> {
 	const actor = actorOf(principal);
 	const rows = unwrap(await dispatcherOf(environment, principal.team).changeAgent(params.id ?? "", change, actor));
 	const { kind, ...what } = change;
+	noted.name = rows.agent.name;
 	log("info", LOGGED[kind], { request_id: requestId, actor, agent: rows.agent.id, name: rows.agent.name, ...what });
 	return rows;
 }
 
 /** Deletes the agent in the path. @throws ApiError `not_found` */
-export async function removeAgent({ environment, principal, params, requestId }: Person): Promise<void> {
+export async function removeAgent({ environment, principal, params, requestId, noted }: Person): Promise<void> {
 	const actor = actorOf(principal);
 	const name = unwrap(await dispatcherOf(environment, principal.team).removeAgent(params.id ?? "", actor));
+	noted.name = name;
 	log("info", "agent deleted", { request_id: requestId, actor, agent: params.id, name });
 }
 
@@ -48,7 +50,7 @@ type Caller = RequestContext<"user" | "host">;
 
 /** Creates a registration token. @throws ApiError `validation_failed` */
 export async function makeRegistrationToken(
-	{ environment, principal, requestId }: Pick<Caller, "environment" | "principal" | "requestId">,
+	{ environment, principal, requestId, noted }: Pick<Caller, "environment" | "principal" | "requestId" | "noted">,
 	{ uses, expires_in, labels, projects, runs }: z.infer<typeof createRegistrationToken>,
 ): Promise<RegistrationToken> {
 	const ms = parseDuration(expires_in);
@@ -65,6 +67,7 @@ export async function makeRegistrationToken(
 			actor,
 		),
 	);
+	Object.assign(noted, { id, labels: labels.join(", "), projects: projects.join(", "), runs });
 	log("info", "registration token created", { request_id: requestId, actor, id, uses, labels, projects, runs });
 	return { id, token, uses, expires_at: new Date(expiresAt).toISOString(), labels, projects, runs };
 }

@@ -9,6 +9,7 @@ import type { Environment } from "../bindings.ts";
 import { attemptToken } from "../forge_apps/service.ts";
 import type { LeaseTokenClaims } from "../identity/lease_token.ts";
 import { NotSent } from "../outbound/send.ts";
+import { recordAudit } from "../platform/audit_log.ts";
 import { withDeadline } from "../platform/deadline.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { logShardOf } from "../platform/log_shard.ts";
@@ -49,7 +50,7 @@ export async function projectOfSource(
 export async function secretsFor(
 	environment: Environment,
 	lease: LeaseTokenClaims,
-	{ attempt, run, definition }: Started,
+	{ attempt, job, run, definition }: Started,
 	credentials: string | null,
 ): Promise<Map<string, string>> {
 	// Untrusted runs get no secrets. Only the agent uses the credentials of the source.
@@ -80,6 +81,13 @@ export async function secretsFor(
 		const text = `Project ${run.project} has no secret ${missing.join(", ")}. ${missingSecretAdvice(missing[0] ?? "", run.project)}`;
 		unwrap(await dispatcher.fail(lease, { code: "secret_unavailable", text }));
 		throw new ApiError("attempt_finished", text, { suggestions: ["Set the secret, then rerun the job."] });
+	}
+	if (requested.length > 0) {
+		await recordAudit(environment, lease.team, {
+			...{ event: "secrets.read", actor: `job ${job.name}`, via: null, what: `${run.project} #${run.number}` },
+			details: { secrets: [...new Set(requested)].join(", "), job: job.id, agent: lease.agentId },
+			...{ outcome: "done", address: null, request_id: null },
+		});
 	}
 	// During the read, the attempt may have been lost or cancelled.
 	unwrap(await dispatcher.checkLease(lease));

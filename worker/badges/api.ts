@@ -4,7 +4,7 @@ import { isNotModified } from "../http/entity_tags.ts";
 import { text } from "../http/parameters.ts";
 import { type Queried, type RequestContext, route } from "../http/route.ts";
 import { sha256 } from "../identity/digest.ts";
-import { DEFAULT_TEAM } from "../identity/principal.ts";
+import { DEFAULT_TEAM } from "../platform/team.ts";
 import { branchState } from "../record/branches.ts";
 import { findProject } from "../record/projects.ts";
 import { statesOfJob } from "../record/runs.ts";

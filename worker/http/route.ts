@@ -28,6 +28,8 @@ export interface RequestContext<Kind extends PrincipalKind = PrincipalKind> {
 	baseUrl: string;
 	/** The origins by which a browser may call this coordinator. */
 	ownOrigins: readonly string[];
+	/** What the handler adds to the entry in the audit log. */
+	noted: Record<string, string | null>;
 	/** Whether the role of the caller may post to this path: pages leave out the forms that it may not. */
 	mayPost(path: string): boolean;
 }

@@ -2,6 +2,7 @@ import { ApiError } from "../../schema/wire/errors.ts";
 import { isId } from "../../schema/wire/ids.ts";
 import type { Role } from "../../schema/wire/permissions.ts";
 import type { Environment } from "../bindings.ts";
+import { DEFAULT_TEAM } from "../platform/team.ts";
 import type { Client } from "./client_address.ts";
 import { isSameSecret, sha256 } from "./digest.ts";
 import { JOB_TOKEN_PREFIX, type JobTokenClaims, verifyJobToken } from "./job_token.ts";
@@ -31,7 +32,6 @@ export type Principal =
 	| { kind: "host"; team: string };
 export type PrincipalKind = Principal["kind"];
 
-export const DEFAULT_TEAM = "default";
 export const REGISTRATION_TOKEN_PREFIX = "wlr.";
 export const AGENT_TOKEN_PREFIX = "wla.";
 const HOST_TOKEN_PREFIX = "wlh.";

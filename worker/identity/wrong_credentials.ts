@@ -1,6 +1,9 @@
 import { ApiError } from "../../schema/wire/errors.ts";
+import type { Environment } from "../bindings.ts";
+import { recordAudit } from "../platform/audit_log.ts";
 import { log } from "../platform/logger.ts";
 import { sleep } from "../platform/sleep.ts";
+import { DEFAULT_TEAM } from "../platform/team.ts";
 import type { Client } from "./client_address.ts";
 import { sha256 } from "./digest.ts";
 import { blockedFor, countFailure, UNGUESSABLE_LENGTH } from "./throttle.ts";
@@ -19,6 +22,7 @@ export interface Claim {
 }
 
 interface WrongCredential {
+	environment: Environment;
 	client: Client;
 	claim: Claim;
 	requestId: string;
@@ -29,12 +33,20 @@ interface WrongCredential {
  * Counts a wrong credential, and delays the answer.
  * @returns the error of the answer: the given one, or `rate_limited` after too many
  */
-export async function countWrongCredential(error: ApiError, { client, claim, requestId, route }: WrongCredential): Promise<ApiError> {
+export async function countWrongCredential(
+	error: ApiError,
+	{ environment, client, claim, requestId, route }: WrongCredential,
+): Promise<ApiError> {
 	const keys = [addressKey(client), ...(claim.key === null ? [] : [claim.key])];
 	const { delayMs, retryAfter, logged } = countFailure(keys, Date.now());
 	if (logged !== null) {
 		const fields = { request_id: requestId, address: client.address, credential: claim.name, route, failures: logged };
 		log("warn", retryAfter === null ? "a credential was wrong" : "too many credentials were wrong", fields);
+		// Together with the line in the log: a flood fills neither.
+		await recordAudit(environment, DEFAULT_TEAM, {
+			...{ event: "sign_in", actor: "unknown", via: null, what: route, details: { credential: claim.name, failures: String(logged) } },
+			...{ outcome: "refused", address: client.address, request_id: requestId },
+		});
 	}
 	if (delayMs > 0) await sleep(delayMs);
 	if (retryAfter === null) return error;

@@ -66,6 +66,8 @@ export interface Retention {
 	runsMs: number;
 	logsMs: number;
 	artifactsMs: number;
+	/** The entries of the audit log. */
+	auditMs: number;
 }
 
 export function readRetention(environment: Environment): Retention {
@@ -73,6 +75,7 @@ export function readRetention(environment: Environment): Retention {
 		runsMs: wholeNumber(environment, "KEEP_RUNS_MS"),
 		logsMs: wholeNumber(environment, "KEEP_LOGS_MS"),
 		artifactsMs: wholeNumber(environment, "KEEP_ARTIFACTS_MS"),
+		auditMs: wholeNumber(environment, "KEEP_AUDIT_MS"),
 	};
 }
 

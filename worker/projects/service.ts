@@ -48,7 +48,7 @@ async function updateComparison(environment: Caller["environment"], row: Project
 
 /** @throws ApiError `conflict` for a name that is taken */
 export async function createProject(
-	{ environment, principal, requestId, baseUrl }: Caller,
+	{ environment, principal, requestId, baseUrl, noted }: Caller,
 	{ name, public_badges, require_pipeline, ...settings }: ProjectRequest,
 ): Promise<Project> {
 	const flags = { has_public_badges: Number(public_badges), requires_pipeline: Number(require_pipeline) };
@@ -60,6 +60,7 @@ export async function createProject(
 		});
 	}
 	if (comparedProject(created)) await updateComparison(environment, created);
+	noted.name = name;
 	log("info", "project created", { request_id: requestId, actor: actorOf(principal), project: name });
 	return describeProject({ environment, baseUrl }, created);
 }
@@ -99,7 +100,7 @@ const NOTICES = [
 
 /** @throws ApiError `not_found` */
 export async function editProject(
-	{ params, environment, principal, requestId, baseUrl }: Caller,
+	{ params, environment, principal, requestId, baseUrl, noted }: Caller,
 	{ public_badges, require_pipeline, ...wanted }: ProjectChange,
 ): Promise<Project> {
 	const flags = {
@@ -112,7 +113,8 @@ export async function editProject(
 	const changed = await changeProject(environment.DB, principal.team, before.name, given);
 	if (!changed) throw notFound("project", before.name);
 	// The form on the page sends every setting, changed or not.
-	const isChanged = (setting: keyof ProjectRow) => before[setting] !== changed[setting];
+	const isChanged = (setting: keyof ProjectRow) => JSON.stringify(before[setting]) !== JSON.stringify(changed[setting]);
+	noted.changed = (Object.keys(given) as (keyof ProjectRow)[]).filter(isChanged).join(", ");
 	const outdated = NOTICES.filter(({ setting }) => isChanged(setting)).map(({ kind }) => kind);
 	if (outdated.length > 0) await deleteNotices(environment.DB, principal.team, changed.name, outdated);
 	if (STATUS_SETTINGS.some(isChanged)) await dispatcherOf(environment, principal.team).retryStatuses(changed.name);

@@ -6,10 +6,12 @@ import { CACHE_PREFIX, knownObjects, objectIdIn, removeUnused } from "../caches/
 import { deleteExpiredTokens } from "../forge_apps/service.ts";
 import { deleteSessionsBefore } from "../identity/sessions_store.ts";
 import { deleteLogs } from "../logs/service.ts";
+import { auditLogOf } from "../platform/audit_log.ts";
 import { deleteObjects } from "../platform/delete_objects.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { teamOfPack } from "../platform/pack_key.ts";
 import { readRetention } from "../platform/settings.ts";
+import { DEFAULT_TEAM } from "../platform/team.ts";
 import { type Holdings, NOTHING_HELD } from "../queue/core/reads.ts";
 import { projectsWithRetention } from "../record/projects.ts";
 import { deleteRunRecords } from "../runs/service.ts";
@@ -140,6 +142,7 @@ export async function applyRetention(environment: Environment, now: number): Pro
 	// Deliveries stay as long as the runs that they start.
 	await deleteDeliveriesBefore(db, now - keep.runsMs);
 	await deleteUnusedTests(db);
+	await auditLogOf(environment, DEFAULT_TEAM).expire(now - keep.auditMs);
 	return swept;
 }
 

@@ -39,10 +39,18 @@ async function list({ query, environment, principal }: Caller & Queried<typeof L
 	return json({ items, next_cursor: null } satisfies Page<Secret>);
 }
 
-async function put({ readBody, params, environment, principal, requestId }: Caller & Bodied<typeof secretRequest>): Promise<Response> {
+async function put({
+	readBody,
+	params,
+	environment,
+	principal,
+	requestId,
+	noted,
+}: Caller & Bodied<typeof secretRequest>): Promise<Response> {
 	const name = nameOf(params);
 	assertNotReserved(name);
 	const { value, project } = await readBody();
+	noted.project = project ?? null;
 	if (project !== undefined && project !== null) assertOpensProject(principal, project);
 	else if (principal.projects !== null) throw onlyForProjects(principal.projects);
 	const { secret, isNew } = await putSecret(environment, { team: principal.team, project: project ?? null, name }, value);
@@ -52,8 +60,9 @@ async function put({ readBody, params, environment, principal, requestId }: Call
 
 const REMOVE = { project: projectOf("the project of the secret; without it the secret for every project") };
 
-async function remove({ query, params, environment, principal, requestId }: Caller & Queried<typeof REMOVE>): Promise<Response> {
+async function remove({ query, params, environment, principal, requestId, noted }: Caller & Queried<typeof REMOVE>): Promise<Response> {
 	const place: SecretPlace = { team: principal.team, project: query.project, name: nameOf(params) };
+	noted.project = place.project;
 	if (!(await deleteSecret(environment.DB, place))) throw notFound("secret", place.name);
 	log("info", "secret deleted", { request_id: requestId, actor: actorOf(principal), name: place.name, project: place.project });
 	return new Response(null, { status: 204 });

@@ -4,8 +4,8 @@ import * as z from "zod";
 import { PROTOCOL_VERSION } from "../../schema/wire/limits.ts";
 import { json } from "../http/answers.ts";
 import { type RequestContext, route } from "../http/route.ts";
-import { DEFAULT_TEAM } from "../identity/principal.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
+import { DEFAULT_TEAM } from "../platform/team.ts";
 import { VERSION } from "../platform/version.ts";
 
 const LIVE = z.object({ status: z.string() });

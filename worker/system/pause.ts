@@ -20,8 +20,9 @@ async function resume({ environment, principal, requestId }: Caller): Promise<Re
 }
 
 /** POST /queue/pause: running jobs continue, submitted jobs wait. */
-async function pause({ readBody, environment, principal, requestId }: Caller & Bodied<typeof pauseRequest>): Promise<Response> {
+async function pause({ readBody, environment, principal, requestId, noted }: Caller & Bodied<typeof pauseRequest>): Promise<Response> {
 	const { reason } = await readBody();
+	noted.reason = reason ?? null;
 	const paused = await dispatcherOf(environment, principal.team).pause(actorOf(principal), reason ?? null);
 	log("info", "queue paused", { request_id: requestId, actor: paused.actor, reason: paused.reason });
 	return json(presentQueue(paused));

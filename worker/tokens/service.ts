@@ -12,7 +12,7 @@ import { findProject } from "../record/projects.ts";
 
 /** Makes, lists, rotates and revokes the tokens of a team. */
 
-export type TokenCaller = Pick<RequestContext<"user">, "environment" | "principal" | "requestId">;
+export type TokenCaller = Pick<RequestContext<"user">, "environment" | "principal" | "requestId" | "noted">;
 
 /** The live tokens that the caller made; for an admin all of them. */
 export async function tokensFor({ environment, principal }: Pick<TokenCaller, "environment" | "principal">): Promise<Token[]> {
@@ -59,6 +59,7 @@ export async function makeToken(caller: TokenCaller, { name, role, projects, exp
 			suggestions: ["Choose another name: runs and records name their actor. Or rotate that token."],
 		});
 	}
+	Object.assign(caller.noted, { token: row.id, name, role, projects: row.projects?.join(", ") ?? "all" });
 	log("info", "token made", { request_id: requestId, actor: principal.name, token: row.id, name, role });
 	return { ...present(row, principal.tokenId), token: secret };
 }
@@ -67,6 +68,7 @@ export async function makeToken(caller: TokenCaller, { name, role, projects, exp
 export async function rotateToken(caller: TokenCaller, id: string, expiresIn: string): Promise<CreatedToken> {
 	const { environment, principal, requestId } = caller;
 	const row = await changeable(caller, id);
+	caller.noted.name = row.name;
 	const secret = TOKEN_PREFIXES[row.kind] + randomSecret();
 	const until = Date.now() + msOf(expiresIn);
 	// A token does not make its own life longer.
@@ -80,7 +82,9 @@ export async function rotateToken(caller: TokenCaller, id: string, expiresIn: st
 /** Revokes a token, and ends the sessions that it opened. @throws ApiError as `changeable` does */
 export async function revokeToken(caller: TokenCaller, id: string): Promise<void> {
 	const { environment, principal, requestId } = caller;
-	await store.revoke(environment.DB, await changeable(caller, id), Date.now());
+	const row = await changeable(caller, id);
+	caller.noted.name = row.name;
+	await store.revoke(environment.DB, row, Date.now());
 	log("info", "token revoked", { request_id: requestId, actor: principal.name, token: id });
 }
 

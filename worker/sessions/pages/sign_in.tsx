@@ -7,6 +7,7 @@ import { endedSessionCookie, openSession } from "../../identity/session.ts";
 import { endSession } from "../../identity/sessions_store.ts";
 import { redeemSignInLink, type Token } from "../../identity/tokens_store.ts";
 import { findShownToken } from "../../identity/wrong_credentials.ts";
+import { recordAudit } from "../../platform/audit_log.ts";
 import { log } from "../../platform/logger.ts";
 import { page } from "../../ui/layout.tsx";
 import { SignInByToken } from "../../ui/sign_in_form.tsx";
@@ -57,6 +58,10 @@ export async function signIn(context: Visitor): Promise<Response> {
 	if (token === null) return backTo(to, null);
 	const userAgent = request.headers.get("User-Agent") ?? "";
 	const session = { team: token.team, tokenId: token.id, userAgent, address: client.address };
+	await recordAudit(environment, token.team, {
+		...{ event: "sign_in", actor: token.name, via: token.id, what: "POST /sign-in", details: { by: code === null ? "token" : "link" } },
+		...{ outcome: "done", address: client.address, request_id: requestId },
+	});
 	log("info", "signed in", { request_id: requestId, token: token.id, address: client.address });
 	return backTo(to, await openSession(environment.DB, session, isSecure(context)));
 }

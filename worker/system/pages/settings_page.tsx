@@ -1,4 +1,5 @@
 import { formatDuration } from "../../../schema/wire/duration.ts";
+import { may } from "../../../schema/wire/permissions.ts";
 import type { RequestContext } from "../../http/route.ts";
 import { dispatcherOf } from "../../platform/dispatcher.ts";
 import { sessionsOf } from "../../sessions/service.ts";
@@ -37,6 +38,12 @@ export async function settingsPage(context: RequestContext<"user">): Promise<Res
 				<p class="soft">
 					<code>windlass token reset-admin</code> on the coordinator's host makes a new admin token.
 				</p>
+				{may(principal.role, "audit.read") && (
+					<p>
+						<a href="/audit">Audit log</a>
+						<span class="soft"> · who changed what</span>
+					</p>
+				)}
 				<h2>Sessions</h2>
 				<p>
 					<a href="/sessions">{`${counted(sessions.length, "signed-in browser")}`}</a>
