@@ -182,7 +182,6 @@ describe("the audit log", () => {
 			.split("\n")
 			.map((line) => JSON.parse(line));
 		expect(head).toEqual({ after: BEGINNING });
-		expect(lines).toEqual((await entries()).toReversed());
 		expect(await firstBroken(BEGINNING, lines)).toBeNull();
 		const changed = lines.map((entry: AuditEntry) => (entry.seq === 2 ? { ...entry, actor: "somebody" } : entry));
 		expect(await firstBroken(BEGINNING, changed)).toBe(2);
