@@ -31,6 +31,8 @@ import { jobLogRoutes } from "./logs/api.ts";
 import { logsPages } from "./logs/pages/routes.ts";
 import { notificationRoutes } from "./notifications/api.ts";
 import { notificationsPages } from "./notifications/pages/routes.ts";
+import { peopleRoutes } from "./people/api.ts";
+import { peoplePages } from "./people/pages/people.tsx";
 import { storedPipelineRoutes } from "./pipelines/api.ts";
 import { pipelinesPages } from "./pipelines/pages/routes.ts";
 import { pipelineRoutes } from "./pipelines/validate_api.ts";
@@ -88,6 +90,7 @@ export const routes: readonly Route[] = [
 	...sessionRoutes,
 	...tokenRoutes,
 	...auditRoutes,
+	...peopleRoutes,
 	...sourceRoutes,
 	...agentRoutes,
 	...manageAgentRoutes,
@@ -120,6 +123,7 @@ export const routes: readonly Route[] = [
 	...sessionsPages,
 	...tokensPages,
 	...auditPages,
+	...peoplePages,
 	...assetRoutes,
 	route({
 		method: "GET",

@@ -3,7 +3,7 @@ import { ACTIONS, type Action } from "../../schema/wire/permissions.ts";
 
 /** What each command does at the coordinator: its help says which role that needs. */
 export const COMMAND_ACTIONS: Readonly<Record<string, Action>> = {
-	"token create": "tokens.create",
+	"token create": "own.tokens",
 	"token list": "own.tokens",
 	"token rotate": "own.tokens",
 	"token revoke": "own.tokens",
@@ -53,6 +53,11 @@ export const COMMAND_ACTIONS: Readonly<Record<string, Action>> = {
 	"secrets ls": "secrets.manage",
 	"secrets rm": "secrets.manage",
 	"secrets rotate": "secrets.rotate",
+	"people ls": "people.manage",
+	"people invite": "people.manage",
+	"people role": "people.manage",
+	"people reset": "people.manage",
+	"people rm": "people.manage",
 	"audit list": "audit.read",
 	"audit export": "audit.read",
 	"audit verify": "audit.read",

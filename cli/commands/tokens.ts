@@ -12,6 +12,7 @@ import { command, type Flags, nameList } from "./command.ts";
 interface CreateFlags extends Flags {
 	role: string;
 	projects?: string;
+	kind?: string;
 	expiresIn: string;
 }
 
@@ -52,16 +53,29 @@ export function tokenCommands(): Command[] {
 function createCommand(): Command {
 	return command(
 		"create",
-		"Make a token for a program. It is shown once.",
+		"Make a token: for a program, or for yourself if you are a person. It is shown once.",
 		"windlass token create deploy-bot --role developer --projects web --expires-in 90d",
 	)
 		.argument("<name>", "who acts with it, such as deploy-bot")
 		.addOption(new Option("--role <role>", "what it may do, at most your own role").choices(ROLES).makeOptionMandatory())
 		.option("--projects <names>", "the only projects that it opens, separated by commas (default: all, for admins)")
+		.addOption(
+			new Option("--kind <kind>", "personal acts as you (default: personal without projects, if you are a person)").choices([
+				"personal",
+				"service",
+				"project",
+			]),
+		)
 		.option(...EXPIRES_IN)
 		.action(async (name: string, flags: CreateFlags) => {
-			const { role, projects, expiresIn } = flags;
-			const json = { name, role, expires_in: expiresIn, ...(projects === undefined ? {} : { projects: nameList("--projects", projects) }) };
+			const { role, projects, expiresIn, kind } = flags;
+			const json = {
+				name,
+				role,
+				kind,
+				expires_in: expiresIn,
+				...(projects === undefined ? {} : { projects: nameList("--projects", projects) }),
+			};
 			showMade(await new Connection(flags).json<CreatedToken>(TOKENS, { method: "POST", json }), flags);
 		});
 }

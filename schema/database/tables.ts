@@ -17,20 +17,26 @@ import { TOKEN_KINDS } from "../wire/tokens.ts";
  * every copy is accepted. Times are integers, milliseconds since 1970 UTC.
  */
 
-/** The tokens of people and programs. Names of live ones are unique: records name their actor. */
+/**
+ * Who may act: people, and tokens. The name of a live one is unique, because records name their
+ * actor. A person is a row of the kind `person`, which no token opens: sessions do, after a
+ * password.
+ */
 export const tokens = sqliteTable(
 	"tokens",
 	{
 		id: text("id").primaryKey(),
 		team: text("team").notNull(),
 		/** `admin`: the host made it. */
-		kind: text("kind", { enum: TOKEN_KINDS }).notNull(),
+		kind: text("kind", { enum: [...TOKEN_KINDS, "person"] }).notNull(),
 		name: text("name").notNull(),
 		/** sha256 in hex; the token itself is never stored. */
 		hash: text("hash").notNull().unique(),
 		created_at: integer("created_at").notNull(),
 		revoked_at: integer("revoked_at"),
 		role: text("role", { enum: ROLES }).notNull().default("operator"),
+		/** The person as whom a personal token acts. */
+		person_id: text("person_id"),
 		/** The only projects that it opens; null: all. */
 		projects: text("projects", { mode: "json" }).$type<string[]>(),
 		created_by: text("created_by").notNull().default("the coordinator"),
@@ -42,6 +48,29 @@ export const tokens = sqliteTable(
 	},
 	(table) => [uniqueIndex("tokens_by_name").on(table.team, table.name).where(sql`${table.revoked_at} IS NULL`)],
 );
+
+/** The passwords of people. */
+export const passwords = sqliteTable("passwords", {
+	person_id: text("person_id").primaryKey(),
+	/** A hash in the format of PHC, such as $argon2id$v=19$m=19456,t=2,p=1$… */
+	phc: text("phc").notNull(),
+	changed_at: integer("changed_at").notNull(),
+});
+
+/** Links with which a person joins, or sets a new password, once. */
+export const invitations = sqliteTable("invitations", {
+	/** sha256 in hex of the code in the link. */
+	hash: text("hash").primaryKey(),
+	team: text("team").notNull(),
+	name: text("name").notNull(),
+	role: text("role", { enum: ROLES }).notNull(),
+	/** The person who sets a new password; null: somebody who joins. */
+	person_id: text("person_id"),
+	created_by: text("created_by").notNull(),
+	created_at: integer("created_at").notNull(),
+	expires_at: integer("expires_at").notNull(),
+	used_at: integer("used_at"),
+});
 
 export const signInLinks = sqliteTable("sign_in_links", {
 	/** sha256 in hex of the code in the link. */

@@ -7,7 +7,7 @@ import { ACTIONS } from "./permissions.ts";
  */
 
 /** What is recorded beside the actions of people. */
-const OTHER_EVENTS = ["sign_in", "agents.join", "secrets.read"] as const;
+const OTHER_EVENTS = ["sign_in", "people.join", "agents.join", "secrets.read"] as const;
 
 /** The actions that change something for others, and the other events. */
 export const AUDITED = [

@@ -15,6 +15,7 @@ export const ID_PREFIXES = {
 	session: "ses",
 	cache: "cch",
 	token: "tok",
+	person: "per",
 } as const;
 export type IdKind = keyof typeof ID_PREFIXES;
 

@@ -19,7 +19,12 @@ interface Permission {
 export const ACTIONS = {
 	read: { role: "viewer", about: "see runs, jobs, logs, artifacts, tests, projects, pipelines, agents and the queue" },
 	"own.sessions": { role: "viewer", about: "see and end their own sessions", isAudited: true },
-	"own.tokens": { role: "viewer", about: "see, rotate and revoke the tokens that they made", isAudited: true },
+	"own.tokens": {
+		role: "viewer",
+		about: "make tokens that act as themself, and see, rotate and revoke those that they made",
+		isAudited: true,
+	},
+	"own.password": { role: "viewer", about: "change their own password", isAudited: true },
 	"runs.submit": { role: "developer", about: "submit runs, trigger pipelines and upload sources" },
 	"runs.rerun": { role: "developer", about: "run jobs and runs again" },
 	"runs.cancel": { role: "developer", about: "cancel the runs that they submitted" },
@@ -39,6 +44,7 @@ export const ACTIONS = {
 	"tokens.manage": { role: "admin", about: "make tokens for all projects, and see and revoke those of others", isAudited: true },
 	"projects.create": { role: "admin", about: "create and delete projects", isAudited: true },
 	"agents.manage": { role: "admin", about: "register, restrict, drain, disable and remove agents", isAudited: true },
+	"people.manage": { role: "admin", about: "invite and remove people, and change their roles", isAudited: true },
 	"sessions.end_all": { role: "admin", about: "see and end the sessions of others", isAudited: true },
 	"queue.pause": { role: "admin", about: "pause and resume the queue", isAudited: true },
 	"retention.sweep": { role: "admin", about: "delete what is older than the retention allows, now", isAudited: true },
@@ -55,4 +61,14 @@ export function isAtLeast(role: Role, least: Role): boolean {
 /** Whether a role may do something. */
 export function may(role: Role, action: Action): boolean {
 	return isAtLeast(role, ACTIONS[action].role);
+}
+
+/** The roles up to one. */
+export function rolesUpTo(role: Role): readonly Role[] {
+	return ROLES.slice(0, ROLES.indexOf(role) + 1);
+}
+
+/** The lesser of two roles. */
+export function lesserOf(one: Role, other: Role): Role {
+	return isAtLeast(one, other) ? other : one;
 }

@@ -5,12 +5,14 @@ import { projectName } from "./projects.ts";
 
 /** The tokens of people and programs. */
 
-/** The host's own, one for the whole team, and one for some projects. */
-export const TOKEN_KINDS = ["admin", "service", "project"] as const;
+/** The host's own; of a person; for the whole team; and for some projects. */
+export const TOKEN_KINDS = ["admin", "personal", "service", "project"] as const;
 export type TokenKind = (typeof TOKEN_KINDS)[number];
 
 /** How a token begins, so that people and scanners know what they see. */
-export const TOKEN_PREFIXES = { admin: "wlu_", service: "wls_", project: "wlp_" } as const satisfies Record<TokenKind, string>;
+export const TOKEN_PREFIXES = {
+	...{ admin: "wlu_", personal: "wlu_", service: "wls_", project: "wlp_" },
+} as const satisfies Record<TokenKind, string>;
 
 const DAY_MS = 24 * 60 * 60_000;
 const MAX_TOKEN_DAYS = 366;
@@ -23,12 +25,16 @@ const lifetime = z.string().superRefine((value, context) => {
 		context.addIssue({ code: "custom", message: `is not a duration of at most ${MAX_TOKEN_DAYS}d, such as 90d` });
 });
 
-const name = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "is lower-case letters, digits, dot, dash or underscore, at most 63");
+export const actorName = z
+	.string()
+	.regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "is lower-case letters, digits, dot, dash or underscore, at most 63");
 
 /** POST /tokens */
 export const tokenRequest = z.strictObject({
-	name,
+	name: actorName,
 	role: z.enum(ROLES),
+	/** `personal` acts as the person who makes it. Default: with projects `project`, for a person `personal`, else `service`. */
+	kind: z.enum(["personal", "service", "project"]).optional(),
 	/** The only projects that it opens; without it, all. */
 	projects: z.array(projectName).min(1).max(100).optional(),
 	expires_in: lifetime,

@@ -387,11 +387,38 @@ describe("the OpenAPI document", () => {
 		await call("DELETE /api/v1/projects/{name}", { name: "contracted" });
 	});
 
+	test("is true for people", async () => {
+		const body = { name: "ada", role: "viewer" };
+		const { url } = await call("POST /api/v1/people", {}, { body });
+		const form = { code: new URL(url).searchParams.get("code") ?? "", password: "a long password", again: "a long password" };
+		const headers = { Origin: coordinator.url };
+		await coordinator.request("/join", {
+			method: "POST",
+			token: null,
+			redirect: "manual",
+			headers,
+			body: new URLSearchParams(form).toString(),
+		});
+		await call("POST /api/v1/people", {}, { body });
+		const { id } = (await call("GET /api/v1/people")).items[0];
+		expect(await call("PATCH /api/v1/people/{id}", { id }, { body: { role: "admin" } })).toMatchObject({
+			id,
+			role: "admin",
+			last_seen: {},
+		});
+		expect(await call("POST /api/v1/people/{id}/reset", { id })).toMatchObject({
+			name: "ada",
+			url: expect.stringContaining("/join?code="),
+		});
+		await call("DELETE /api/v1/people/{id}", { id });
+		await call("DELETE /api/v1/people/{id}", { id });
+	});
+
 	test("is true for tokens", async () => {
 		expect(await call("GET /api/v1/whoami")).toMatchObject({ name: "admin", role: "operator", projects: null, expires_at: null });
 		const body = { name: "bot", role: "viewer", expires_in: "1d" };
 		const made = await call("POST /api/v1/tokens", {}, { body });
-		expect((await call("GET /api/v1/audit")).items[0]).toMatchObject({ event: "tokens.create", details: { token: made.id } });
+		expect((await call("GET /api/v1/audit")).items[0]).toMatchObject({ event: "own.tokens", details: { token: made.id } });
 		expect(await call("GET /api/v1/audit/export")).toContain(made.id);
 		expect((await call("GET /api/v1/tokens", {}, { token: made.token })).items).toMatchObject([{ name: "bot", is_current: true }]);
 		await call("POST /api/v1/tokens", {}, { body });

@@ -95,7 +95,7 @@ describe("the audit log", () => {
 			await send("POST", "/api/v1/tokens", JSON.stringify({ name: "audited", role: "viewer", expires_in: "1d" }))
 		).json<CreatedToken>();
 		expect(await newest()).toMatchObject({
-			event: "tokens.create",
+			event: "own.tokens",
 			details: { token: made.id, name: "audited", role: "viewer", projects: "all" },
 		});
 		const wrong = "wls_a-wrong-token-that-nobody-has-made-0000000";

@@ -61,7 +61,7 @@ describe("roles", () => {
 	});
 
 	/** Actions that depend on whose a thing is. */
-	const CHECKED_BY_HANDLERS: Action[] = ["runs.cancel_any", "tokens.manage"];
+	const CHECKED_BY_HANDLERS: Action[] = ["runs.cancel_any", "tokens.create", "tokens.manage"];
 
 	test.each(ROLES)("%s gets into the routes of its actions, and into no other", async (role) => {
 		const { token } = await tokenOf(role);
@@ -118,6 +118,7 @@ describe("roles", () => {
 			role: "developer",
 			name: "ada",
 			tokenId: "t",
+			personId: null,
 			sessionId: null,
 			projects: null,
 		} as const;

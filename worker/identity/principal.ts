@@ -20,6 +20,8 @@ export type Principal =
 			role: Role;
 			name: string;
 			tokenId: string;
+			/** The person; null for a token of a program. */
+			personId: string | null;
 			/** Null for a token. */
 			sessionId: string | null;
 			/** The only projects that the token opens; null: all. */
@@ -131,8 +133,9 @@ async function identifyToken(environment: Environment, client: Client, token: st
 	return userOf(found, null);
 }
 
-function userOf({ team, role, name, id, projects }: Token, sessionId: string | null): Principal {
-	return { kind: "user", team, role, name, tokenId: id, sessionId, projects };
+function userOf({ team, kind, role, name, id, person_id, projects }: Token, sessionId: string | null): Principal {
+	const personId = kind === "person" ? id : person_id;
+	return { kind: "user", team, role, name, tokenId: id, personId, sessionId, projects };
 }
 
 /** Only existing teams have a Dispatcher; a made-up name must not create one. */

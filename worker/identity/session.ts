@@ -1,7 +1,8 @@
 import { newId } from "../../schema/wire/ids.ts";
 import { publicPath } from "../http/public_path.ts";
 import { randomSecret, sha256 } from "./digest.ts";
-import { addSession, findSession, type SignedIn } from "./sessions_store.ts";
+import { addSession, findSession } from "./sessions_store.ts";
+import type { SignedIn } from "./trusted_sessions.ts";
 
 /**
  * The cookie of a session on the status page. It holds only a random secret; the session is a row,

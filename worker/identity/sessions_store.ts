@@ -1,18 +1,9 @@
 import { and, desc, eq, gt, isNull, lt, or, type SQL } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { type SessionRow, sessions, tokens } from "../../schema/database/tables.ts";
-import type { Token } from "./tokens_store.ts";
-import { TrustedRows } from "./trusted_rows.ts";
+import { type SignedIn, trustedSessions } from "./trusted_sessions.ts";
 
 /** The sessions of the status page. */
-
-/** A live session and the token that opened it. */
-export interface SignedIn {
-	session: SessionRow;
-	token: Token;
-}
-
-const trusted = new TrustedRows<SignedIn>();
 
 export async function addSession(db: D1Database, session: SessionRow): Promise<void> {
 	await drizzle(db).insert(sessions).values(session);
@@ -23,7 +14,7 @@ export async function addSession(db: D1Database, session: SessionRow): Promise<v
  * @param now milliseconds since 1970
  */
 export async function findSession(db: D1Database, hash: string, now: number): Promise<SignedIn | null> {
-	const found = await trusted.get(hash, async () => (await liveSessions(db, now, eq(sessions.hash, hash)).limit(1))[0]);
+	const found = await trustedSessions.get(hash, async () => (await liveSessions(db, now, eq(sessions.hash, hash)).limit(1))[0]);
 	const isOver = found !== null && Math.min(found.session.expires_at, found.token.expires_at ?? Number.POSITIVE_INFINITY) <= now;
 	return isOver ? null : found;
 }
@@ -58,7 +49,7 @@ export async function endSessions(db: D1Database, team: string): Promise<void> {
 
 async function end(db: D1Database, which: SQL | undefined): Promise<boolean> {
 	const ended = await drizzle(db).delete(sessions).where(which).returning({ hash: sessions.hash });
-	for (const { hash } of ended) trusted.evict(hash);
+	for (const { hash } of ended) trustedSessions.evict(hash);
 	return ended.length > 0;
 }
 

@@ -1,23 +1,42 @@
-import { and, desc, eq, gt, isNull, lt, or, type SQL } from "drizzle-orm";
+import { and, desc, eq, gt, isNull, lt, ne, or, type SQL } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import { alias } from "drizzle-orm/sqlite-core";
 import { sessions, signInLinks, tokens } from "../../schema/database/tables.ts";
+import { lesserOf } from "../../schema/wire/permissions.ts";
 import { TrustedRows } from "./trusted_rows.ts";
+import { evictSessions } from "./trusted_sessions.ts";
 
 /** The tokens of people. The Dispatcher stores the tokens of agents and leases. */
 export type Token = typeof tokens.$inferSelect;
 
 const trusted = new TrustedRows<Token>();
+const person = alias(tokens, "person");
 
 /** The live token with this hash; null without one. */
 export async function findToken(db: D1Database, hash: string): Promise<Token | null> {
 	const found = await trusted.get(hash, async () => {
 		const [row] = await drizzle(db)
-			.select()
+			.select({ token: tokens, person })
 			.from(tokens)
+			.leftJoin(person, eq(person.id, tokens.person_id))
 			.where(and(eq(tokens.hash, hash), isNull(tokens.revoked_at)));
-		return row;
+		return row && actingAs(row.token, row.person);
 	});
 	return found && (found.expires_at === null || found.expires_at > Date.now()) ? found : null;
+}
+
+/** A token as it acts: a personal one has the name of its person, and no greater role. */
+function actingAs(token: Token, person: Token | null): Token | undefined {
+	if (token.person_id === null) return token;
+	if (person === null || person.revoked_at !== null) return undefined;
+	return { ...token, name: person.name, role: lesserOf(token.role, person.role) };
+}
+
+/** Forgets what is known of tokens, after a change of people. */
+export function evictTokens(): void {
+	trusted.evictAll();
+	live.evict(ALL);
+	evictSessions();
 }
 
 /** Records the use of a token, once a day: the day, and the address of its first use on that day. */
@@ -35,7 +54,7 @@ export async function listTokens(db: D1Database, team: string, now: number): Pro
 	return drizzle(db)
 		.select()
 		.from(tokens)
-		.where(and(eq(tokens.team, team), isLive(now)))
+		.where(and(eq(tokens.team, team), ne(tokens.kind, "person"), isLive(now)))
 		.orderBy(desc(tokens.created_at));
 }
 
@@ -44,7 +63,7 @@ export async function findTokenById(db: D1Database, team: string, id: string, no
 	const [found] = await drizzle(db)
 		.select()
 		.from(tokens)
-		.where(and(eq(tokens.team, team), eq(tokens.id, id), isLive(now)));
+		.where(and(eq(tokens.team, team), eq(tokens.id, id), ne(tokens.kind, "person"), isLive(now)));
 	return found;
 }
 

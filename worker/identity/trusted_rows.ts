@@ -23,6 +23,12 @@ export class TrustedRows<Row extends object> {
 		return row ?? null;
 	}
 
+	/** Evicts all rows. */
+	evictAll(): void {
+		this.#evictions += 1;
+		this.#rows.clear();
+	}
+
 	/** Evicts a row, so that the next lookup queries the database. */
 	evict(key: string): void {
 		this.#evictions += 1;

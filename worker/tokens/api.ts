@@ -51,7 +51,7 @@ export const tokenRoutes = [
 		method: "POST",
 		path: "/api/v1/tokens",
 		allow: ["user"],
-		action: "tokens.create",
+		action: "own.tokens",
 		description: { summary: "Make a token; only this answer has it", answers: { 201: tokens.createdToken } },
 		body: tokens.tokenRequest,
 		handle: create,

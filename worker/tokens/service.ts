@@ -3,7 +3,7 @@ import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { newId } from "../../schema/wire/ids.ts";
 import { isAtLeast, may } from "../../schema/wire/permissions.ts";
 import { ADHOC_PROJECT } from "../../schema/wire/projects.ts";
-import { type CreatedToken, MAX_TOKENS, TOKEN_PREFIXES, type Token, type TokenRequest } from "../../schema/wire/tokens.ts";
+import { type CreatedToken, MAX_TOKENS, TOKEN_PREFIXES, type Token, type TokenKind, type TokenRequest } from "../../schema/wire/tokens.ts";
 import type { RequestContext } from "../http/route.ts";
 import { randomSecret, sha256 } from "../identity/digest.ts";
 import * as store from "../identity/tokens_store.ts";
@@ -27,15 +27,25 @@ export async function tokensFor({ environment, principal }: Pick<TokenCaller, "e
  * @throws ApiError `forbidden` for a greater role, or one for all projects without the right to;
  * `not_found` for a project; `conflict` for a name that is taken, and for too many tokens
  */
-export async function makeToken(caller: TokenCaller, { name, role, projects, expires_in }: TokenRequest): Promise<CreatedToken> {
+export async function makeToken(caller: TokenCaller, request: TokenRequest): Promise<CreatedToken> {
 	const { environment, principal, requestId } = caller;
+	const { role, projects, expires_in } = request;
+	const kind = kindOf(request, principal);
+	// Names of tokens of programs have no slash.
+	const name = kind === "personal" ? `${principal.name}/${request.name}` : request.name;
 	if (!isAtLeast(principal.role, role)) {
 		throw new ApiError("forbidden", `${principal.name} is ${principal.role}, and cannot make a token with the role ${role}.`, {
 			details: { role: principal.role },
 			suggestions: [`Choose the role ${principal.role} or a lesser one.`],
 		});
 	}
-	if (projects === undefined && !may(principal.role, "tokens.manage")) {
+	if (kind !== "personal" && !may(principal.role, "tokens.create")) {
+		throw new ApiError("forbidden", `Tokens of programs are made by maintainers; ${principal.name} is ${principal.role}.`, {
+			details: { role: principal.role, action: "tokens.create" },
+			suggestions: [principal.personId === null ? "Ask a maintainer." : "Make a personal token, without projects."],
+		});
+	}
+	if (kind === "service" && !may(principal.role, "tokens.manage")) {
 		throw new ApiError("forbidden", `A token for all projects is made by an admin; ${principal.name} is ${principal.role}.`, {
 			suggestions: ["Name the projects that the token opens."],
 		});
@@ -46,10 +56,10 @@ export async function makeToken(caller: TokenCaller, { name, role, projects, exp
 	if ((await store.listTokens(environment.DB, principal.team, now)).length >= MAX_TOKENS) {
 		throw new ApiError("conflict", `The team has ${MAX_TOKENS} tokens already.`, { suggestions: ["Revoke tokens that nobody uses."] });
 	}
-	const kind = projects === undefined ? "service" : "project";
 	const secret = TOKEN_PREFIXES[kind] + randomSecret();
 	const row: store.Token = {
 		...{ id: newId("token"), team: principal.team, kind, name, role, projects: projects ? [...new Set(projects)] : null },
+		person_id: kind === "personal" ? principal.personId : null,
 		...{ hash: await sha256(secret), created_by: principal.name, created_at: now, expires_at: now + msOf(expires_in) },
 		...{ revoked_at: null, last_used_on: null, last_used_from: null },
 	};
@@ -64,12 +74,27 @@ export async function makeToken(caller: TokenCaller, { name, role, projects, exp
 	return { ...present(row, principal.tokenId), token: secret };
 }
 
+/** @throws ApiError `validation_failed` for a kind that does not go with the projects or the caller */
+function kindOf({ kind, projects }: TokenRequest, { personId }: TokenCaller["principal"]): "personal" | "service" | "project" {
+	const chosen = kind ?? (projects ? "project" : personId === null ? "service" : "personal");
+	if ((chosen === "project") !== (projects !== undefined)) throw wrongKind("A token has projects if, and only if, its kind is project.");
+	if (chosen === "personal" && personId === null) throw wrongKind("A personal token is made by a person, not by a token of a program.");
+	return chosen;
+}
+
+function wrongKind(message: string): ApiError {
+	return new ApiError("validation_failed", `kind: ${message}`, {
+		details: { errors: [{ path: "kind", line: null, column: null, message, suggestion: null }] },
+		suggestions: ["Leave out kind: it follows from the projects and from who asks."],
+	});
+}
+
 /** Gives a token another secret; the former one is invalid at once. @throws ApiError as `changeable` does */
 export async function rotateToken(caller: TokenCaller, id: string, expiresIn: string): Promise<CreatedToken> {
 	const { environment, principal, requestId } = caller;
 	const row = await changeable(caller, id);
 	caller.noted.name = row.name;
-	const secret = TOKEN_PREFIXES[row.kind] + randomSecret();
+	const secret = TOKEN_PREFIXES[row.kind as TokenKind] + randomSecret();
 	const until = Date.now() + msOf(expiresIn);
 	// A token does not make its own life longer.
 	const isOfOthers = row.created_by !== principal.name && !may(principal.role, "tokens.manage");
@@ -118,7 +143,7 @@ function msOf(text: string): number {
 function present(row: store.Token, currentId: string): Token {
 	const { id, kind, name, role, projects, created_by, created_at, expires_at, last_used_on, last_used_from } = row;
 	return {
-		...{ id, kind, name, role, projects, created_by },
+		...{ id, kind: kind as TokenKind, name, role, projects, created_by },
 		created_at: new Date(created_at).toISOString(),
 		expires_at: expires_at === null ? null : new Date(expires_at).toISOString(),
 		last_used: last_used_on === null ? null : { on: last_used_on, from: last_used_from ?? "unknown" },

@@ -1,6 +1,6 @@
 import type { ApiError } from "../../schema/wire/errors.ts";
 import { type PageContext, page } from "./layout.tsx";
-import { SignInByToken } from "./sign_in_form.tsx";
+import { SignInForm } from "./sign_in_form.tsx";
 
 /**
  * An error as a page: what is wrong and what to do. A signed-in reader keeps the navigation; anybody
@@ -37,7 +37,7 @@ function SignIn({ error, to }: { error: ApiError; to: string }) {
 	return (
 		<>
 			{error.message !== NO_TOKEN && <p class="reason bad">{`${error.message} ${error.suggestions[0] ?? ""}`}</p>}
-			<SignInByToken to={to} />
+			<SignInForm to={to} />
 		</>
 	);
 }

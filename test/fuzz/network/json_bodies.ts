@@ -30,6 +30,8 @@ export const ADDRESSES: readonly Address[] = [
 	{ ...post("/api/v1/runs?follow=1", "admin", SUBMISSIONS[0]), mayPark: true },
 	post("/api/v1/agent-tokens", "admin", right.AGENT_TOKEN),
 	post("/api/v1/tokens", "admin", right.TOKEN),
+	post("/api/v1/people", "admin", right.PERSON),
+	{ ...post("/api/v1/people/{run}", "admin", { role: "viewer" }), method: "PATCH" },
 	post("/api/v1/tokens/{run}/rotate", "admin", { expires_in: "1d" }),
 	post("/api/v1/agents", "registration", right.REGISTRATION),
 	post("/api/v1/agents/self/hello", "agent", { ...right.HELLO, session: "{#next_session_number}" }),

@@ -49,3 +49,5 @@ export const FINISH = {
 };
 
 export const TOKEN = { name: "bot", role: "viewer", projects: ["web"], expires_in: "1d" };
+
+export const PERSON = { name: "ada", role: "viewer", expires_in: "1d" };

@@ -1,4 +1,5 @@
 import { pageRoute } from "../../http/route.ts";
+import { joinPage, submitJoin } from "./join.tsx";
 import { endSessionFromPage, sessionsPage } from "./sessions_page.tsx";
 import { signIn, signInPage, signOut } from "./sign_in.tsx";
 
@@ -12,6 +13,14 @@ export const sessionsPages = [
 		allow: ["anyone", "user"],
 		claims: () => ({ name: "sign-in", key: null }),
 		handle: signIn,
+	}),
+	pageRoute({ method: "GET", path: "/join", allow: ["anyone", "user"], handle: joinPage }),
+	pageRoute({
+		method: "POST",
+		path: "/join",
+		allow: ["anyone", "user"],
+		claims: () => ({ name: "invitation", key: null }),
+		handle: submitJoin,
 	}),
 	pageRoute({ method: "POST", path: "/sign-out", allow: ["user"], action: "own.sessions", handle: signOut }),
 ];

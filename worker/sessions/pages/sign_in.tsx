@@ -7,10 +7,11 @@ import { endedSessionCookie, openSession } from "../../identity/session.ts";
 import { endSession } from "../../identity/sessions_store.ts";
 import { redeemSignInLink, type Token } from "../../identity/tokens_store.ts";
 import { findShownToken } from "../../identity/wrong_credentials.ts";
+import { signInByPassword } from "../../people/service.ts";
 import { recordAudit } from "../../platform/audit_log.ts";
 import { log } from "../../platform/logger.ts";
 import { page } from "../../ui/layout.tsx";
-import { SignInByToken } from "../../ui/sign_in_form.tsx";
+import { SignInForm } from "../../ui/sign_in_form.tsx";
 
 type Visitor = RequestContext<"anyone" | "user">;
 
@@ -29,7 +30,7 @@ export function signInPage(context: Visitor): Promise<Response> {
 		children: (
 			<section class="narrow">
 				<h1>Sign in</h1>
-				{CODE.test(code) ? <SignInByLink code={code} /> : <SignInByToken to={ownPath(url.searchParams.get("to"))} />}
+				{CODE.test(code) ? <SignInByLink code={code} /> : <SignInForm to={ownPath(url.searchParams.get("to"))} />}
 			</section>
 		),
 	});
@@ -47,21 +48,34 @@ function SignInByLink({ code }: { code: string }) {
 	);
 }
 
-/** POST /sign-in: the code of a link, or a token. */
+/** POST /sign-in: the code of a link, a token, or a name and a password. */
 export async function signIn(context: Visitor): Promise<Response> {
-	const { request, environment, client, ownOrigins, requestId } = context;
+	const { request, environment, client, ownOrigins } = context;
 	assertOwnOrigin(request, ownOrigins);
 	const form = new URLSearchParams(await readText(request, MAX_FORM_BYTES));
-	const code = form.get("code");
-	const token = code === null ? await byToken(context, (form.get("token") ?? "").trim()) : await byLink(context, code);
+	const [code, name] = [form.get("code"), form.get("name")];
 	const to = ownPath(form.get("to"));
-	if (token === null) return backTo(to, null);
+	if (code !== null) {
+		const token = await byLink(context, code);
+		return token === null ? backTo(to, null) : openFor(context, token, to, "link");
+	}
+	if (name !== null)
+		return openFor(context, await signInByPassword(environment, client, name.trim(), form.get("password") ?? ""), to, "password");
+	return openFor(context, await byToken(context, (form.get("token") ?? "").trim()), to, "token");
+}
+
+/** Opens a session, and goes on. @param by how the person has shown who they are; null: by an invitation */
+export async function openFor(context: Visitor, token: Token, to: string, by: string | null = null): Promise<Response> {
+	const { request, environment, client, requestId } = context;
 	const userAgent = request.headers.get("User-Agent") ?? "";
-	const session = { team: token.team, tokenId: token.id, userAgent, address: client.address };
-	await recordAudit(environment, token.team, {
-		...{ event: "sign_in", actor: token.name, via: token.id, what: "POST /sign-in", details: { by: code === null ? "token" : "link" } },
-		...{ outcome: "done", address: client.address, request_id: requestId },
-	});
+	// A personal token signs its person in.
+	const session = { team: token.team, tokenId: token.person_id ?? token.id, userAgent, address: client.address };
+	if (by !== null) {
+		await recordAudit(environment, token.team, {
+			...{ event: "sign_in", actor: token.name, via: token.id, what: "POST /sign-in", details: { by } },
+			...{ outcome: "done", address: client.address, request_id: requestId },
+		});
+	}
 	log("info", "signed in", { request_id: requestId, token: token.id, address: client.address });
 	return backTo(to, await openSession(environment.DB, session, isSecure(context)));
 }

@@ -1,4 +1,5 @@
 import { formatDuration } from "../../../schema/wire/duration.ts";
+import { LEAST_PASSWORD_LENGTH } from "../../../schema/wire/people.ts";
 import { may } from "../../../schema/wire/permissions.ts";
 import type { RequestContext } from "../../http/route.ts";
 import { dispatcherOf } from "../../platform/dispatcher.ts";
@@ -44,6 +45,13 @@ export async function settingsPage(context: RequestContext<"user">): Promise<Res
 						<span class="soft"> · who changed what</span>
 					</p>
 				)}
+				{principal.personId !== null && <PasswordForm />}
+				{may(principal.role, "people.manage") && (
+					<p>
+						<a href="/people">People</a>
+						<span class="soft"> · who may sign in, and with which role</span>
+					</p>
+				)}
 				<h2>Sessions</h2>
 				<p>
 					<a href="/sessions">{`${counted(sessions.length, "signed-in browser")}`}</a>
@@ -74,6 +82,24 @@ export async function settingsPage(context: RequestContext<"user">): Promise<Res
 			</section>
 		),
 	});
+}
+
+function PasswordForm() {
+	return (
+		<details>
+			<summary>Change your password</summary>
+			<PostForm action="/password" class="form">
+				<label>
+					Present password <input type="password" name="old" required autoComplete="current-password" />
+				</label>
+				<label>
+					{`New password, of at least ${LEAST_PASSWORD_LENGTH} characters `}
+					<input type="password" name="password" required minLength={LEAST_PASSWORD_LENGTH} autoComplete="new-password" />
+				</label>
+				<button type="submit">Change it, and sign out everywhere</button>
+			</PostForm>
+		</details>
+	);
 }
 
 function Storage({ use }: { use: StorageUse }) {

@@ -1,5 +1,5 @@
 import { ApiError } from "../../../schema/wire/errors.ts";
-import { may } from "../../../schema/wire/permissions.ts";
+import { may, rolesUpTo } from "../../../schema/wire/permissions.ts";
 import { tokenRequest } from "../../../schema/wire/tokens.ts";
 import { readText, validated } from "../../http/bodies.ts";
 import { pageRoute, type RequestContext } from "../../http/route.ts";
@@ -7,7 +7,7 @@ import { backTo } from "../../ui/back_to.ts";
 import { page } from "../../ui/layout.tsx";
 import { validationErrorsIn } from "../../ui/validation_errors.tsx";
 import { makeToken, revokeToken, tokensFor } from "../service.ts";
-import { rolesUpTo, type TokenFields, type TokenForm, TokensPage } from "./tokens_page.tsx";
+import { type TokenFields, type TokenForm, TokensPage } from "./tokens_page.tsx";
 
 /** The page of tokens and its forms. A rejected form keeps its values. */
 
@@ -22,7 +22,8 @@ function tokensPage(context: Reader): Promise<Response> {
 
 async function show(context: Reader, form: TokenForm, status = 200): Promise<Response> {
 	const { role } = context.principal;
-	const roles = may(role, "tokens.create") ? rolesUpTo(role) : [];
+	const makesTokens = context.principal.personId !== null || may(role, "tokens.create");
+	const roles = makesTokens ? rolesUpTo(role) : [];
 	const children = <TokensPage tokens={await tokensFor(context)} roles={roles} form={form} server={context.baseUrl} />;
 	return page(context, { title: "Tokens", section: "settings", children }, status);
 }
@@ -50,6 +51,6 @@ async function submitRevocation(context: Reader): Promise<Response> {
 
 export const tokensPages = [
 	pageRoute({ method: "GET", path: "/tokens", allow: ["user"], action: "own.tokens", handle: tokensPage }),
-	pageRoute({ method: "POST", path: "/tokens", allow: ["user"], action: "tokens.create", handle: submitToken }),
+	pageRoute({ method: "POST", path: "/tokens", allow: ["user"], action: "own.tokens", handle: submitToken }),
 	pageRoute({ method: "POST", path: "/tokens/:id/revoke", allow: ["user"], action: "own.tokens", handle: submitRevocation }),
 ];

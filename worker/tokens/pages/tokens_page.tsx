@@ -1,5 +1,5 @@
 import type { FieldError } from "../../../schema/wire/errors.ts";
-import { ROLES, type Role } from "../../../schema/wire/permissions.ts";
+import type { Role } from "../../../schema/wire/permissions.ts";
 import type { CreatedToken, Token } from "../../../schema/wire/tokens.ts";
 import { PostForm } from "../../ui/post_form.tsx";
 import { ValidationErrors } from "../../ui/validation_errors.tsx";
@@ -112,9 +112,4 @@ function NewToken({ fields, errors, message, roles }: TokenForm & { roles: reado
 			<button type="submit">Create token</button>
 		</PostForm>
 	);
-}
-
-/** The roles up to one. */
-export function rolesUpTo(role: Role): readonly Role[] {
-	return ROLES.slice(0, ROLES.indexOf(role) + 1);
 }
