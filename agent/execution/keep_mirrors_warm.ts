@@ -19,12 +19,18 @@ interface WarmMirrors extends MirrorFolders {
  */
 export async function keepMirrorsWarm({ client, token, ...folders }: WarmMirrors): Promise<void> {
 	const { signal } = folders;
+	/** Repository → when it was looked at last. A branch that nobody has moved is not fetched. */
+	const lookedAt = new Map<string, number>();
 	while (!signal.aborted) {
 		let pause = ASK_MS;
 		try {
 			const { mirrors } = await client.fetch(warmMirrors, { method: "GET", path: "/api/v1/agents/self/mirrors", token: token(), signal });
 			for (const mirror of mirrors) {
 				pause = Math.min(pause, mirror.every_ms);
+				const key = `${mirror.project} ${mirror.repository}`;
+				const last = lookedAt.get(key) ?? 0;
+				if (Math.abs(Date.now() - last) < mirror.every_ms) continue;
+				lookedAt.set(key, Date.now());
 				await warmMirror(folders, mirror);
 			}
 		} catch (error) {

@@ -50,10 +50,10 @@ export async function fetchCommit(git: Git, repository: Repository, found: Found
 			const tags = options.tags ? [ALL_TAGS] : (await hasTag(mirror, found)) ? [tagRef(found.tag as string)] : [];
 			if (!isPartial) return git.run(...fetchWith(options), mirror.folder, found.sha, ...tags);
 			// With a filter, git notes where it has fetched from, to ask there for what is left out.
-			await git.run("remote", "add", MIRROR, mirror.folder);
+			await git.run("config", `remote.${MIRROR}.url`, mirror.folder);
 			await git.run(...fetchWith(options), MIRROR, found.sha, ...tags);
 			await fetchContents(git, MIRROR, found.sha);
-			await git.run("remote", "remove", MIRROR);
+			await git.run("config", "--remove-section", `remote.${MIRROR}`);
 		},
 	);
 }
@@ -67,13 +67,14 @@ export function mirrorOf(
 	return { mirrors, address: source.git, reader, format: objectFormat(sha), isWhole: depth === "full", isPartial: filter !== "none" };
 }
 
-/** Fetches a commit into a mirror, unless it is there. */
-export async function updateMirror(mirror: Git, found: Found, options: Fetched): Promise<void> {
+/** Fetches a commit into a mirror, unless it is there. @returns whether it was fetched */
+export async function updateMirror(mirror: Git, found: Found, options: Fetched): Promise<boolean> {
 	const mayHave = (options.depth === 1 || options.depth === "full") && !options.tags && found.tag === null;
 	const isEnough = mayHave && (await has(mirror, found.sha));
 	if (!isEnough) await fetchFromOrigin(mirror, found, options);
 	else if (options.filter !== "none") await mirror.overNetwork(() => fetchContents(mirror, "origin", found.sha));
 	await keepCommit(mirror, found.branch ?? found.tag ?? "", found.sha);
+	return !isEnough;
 }
 
 export function isLocal({ git }: Repository["source"]): boolean {

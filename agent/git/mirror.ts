@@ -12,7 +12,7 @@ import { makePartial } from "./partial_history.ts";
 
 /** The agent removes a mirror that no job has used for this long. */
 const UNUSED_MS = 30 * 24 * 60 * 60_000;
-/** The agent repacks a mirror that has more packs. */
+/** The agent repacks a mirror that has more packs; one with a partial history it makes anew. */
 const MANY_PACKS = 50;
 /** The newest branches and tags that a repacked mirror keeps. */
 const KEPT_REFS = 50;
@@ -116,6 +116,8 @@ async function withTurn<Value>(folder: string, signal: AbortSignal, work: () => 
 }
 
 async function prepare(git: Git, mirror: Git, { address, format, isPartial }: Mirrored): Promise<void> {
+	// git gc removes nothing of a partial history.
+	if (isPartial && (await packsOf(mirror)) > MANY_PACKS) await rm(mirror.folder, { recursive: true, force: true });
 	try {
 		await mkdir(mirror.folder, { recursive: true, mode: 0o700 });
 		const now = new Date();
@@ -131,11 +133,15 @@ async function prepare(git: Git, mirror: Git, { address, format, isPartial }: Mi
 	}
 	await mirror.run("config", "remote.origin.url", address);
 	if (isPartial && !isThere) await makePartial(mirror);
-	const packs = (await readdir(path.join(mirror.folder, "objects/pack")).catch(() => [])).filter((name) => name.endsWith(".pack"));
-	if (packs.length <= MANY_PACKS) return;
+	if ((await packsOf(mirror)) <= MANY_PACKS) return;
 	const refs = (await mirror.output("for-each-ref", "--sort=-committerdate", "--format=%(refname)", "refs/windlass")).split("\n");
 	for (const ref of refs.slice(KEPT_REFS)) await mirror.run("update-ref", "-d", ref);
 	await mirror.run("gc", "--quiet", "--prune=now");
+}
+
+async function packsOf(mirror: Git): Promise<number> {
+	const names = await readdir(path.join(mirror.folder, "objects/pack")).catch(() => []);
+	return names.filter((name) => name.endsWith(".pack")).length;
 }
 
 /**

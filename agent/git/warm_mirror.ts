@@ -11,6 +11,8 @@ import { findCommit } from "./remote_refs.ts";
 const WAYS: readonly Fetched[] = (["none", "blob:none"] as const).flatMap((filter) =>
 	([1, "full"] as const).map((depth): Fetched => ({ depth, filter, tags: false })),
 );
+/** How long the mirrors of one repository may take. */
+const LONGEST_MS = 10 * 60_000;
 /** Ids of the two object formats; only their length counts. */
 const ANY_IDS = ["0".repeat(40), "0".repeat(64)];
 
@@ -26,7 +28,9 @@ export interface MirrorFolders {
  * Fetches the default branch of a repository into the mirrors of it that are there, and were not
  * fetched lately. This use does not keep them. Never throws.
  */
-export async function warmMirror({ mirrors, env, signal }: MirrorFolders, mirror: WarmMirror): Promise<void> {
+export async function warmMirror({ mirrors, env, signal: stopped }: MirrorFolders, mirror: WarmMirror): Promise<void> {
+	// A job waits for a mirror that is fetched.
+	const signal = AbortSignal.any([stopped, AbortSignal.timeout(LONGEST_MS)]);
 	const { project, repository, default_branch, credentials, every_ms } = mirror;
 	const at = { source: { git: repository }, mirrors, reader: credentials === null ? "" : project };
 	const known = ANY_IDS.flatMap((id) => WAYS.map((way) => ({ way, mirrored: mirrorOf(at, id, way) })));
@@ -40,10 +44,12 @@ export async function warmMirror({ mirrors, env, signal }: MirrorFolders, mirror
 			mirrors,
 		);
 		const found = await findCommit(git, { git: repository, ref: `refs/heads/${default_branch}`, commit: null });
-		for (const { way, mirrored } of due) await viaMirror(git, mirrored, (into) => updateMirror(into, found, way), null);
-		log("info", `${default_branch} of ${repository} is fetched ahead: ${found.sha}`);
+		let hasFetched = false;
+		for (const { way, mirrored } of due)
+			hasFetched = (await viaMirror(git, mirrored, (into) => updateMirror(into, found, way), null)) || hasFetched;
+		if (hasFetched) log("info", `${default_branch} of ${repository} is fetched ahead: ${found.sha}`);
 	} catch (error) {
-		if (!signal.aborted) log("warn", `The mirror of ${repository} is not kept warm: ${(error as Error).message}`);
+		if (!stopped.aborted) log("warn", `The mirror of ${repository} is not kept warm: ${(error as Error).message}`);
 	}
 }
 

@@ -92,6 +92,7 @@ function verifyCommand(setExitCode: (code: number) => void): Command {
 			if (found.broken !== null) setExitCode(EXIT.failed);
 			if (flags.output === "json") return printJson(found);
 			if (found.broken !== null) print(`The audit log is not in order: ${found.broken}.`);
+			if (found.isExpired) print("It has expired, if it is older than --keep-audit of the coordinator. Or somebody has removed it.");
 			const expired = found.after.seq > 0 ? ` Entries up to ${found.after.seq} have expired.` : "";
 			print(`${found.entries} ${found.entries === 1 ? "entry is" : "entries are"} in order.${expired}`);
 			print(`${found.head.seq}:${found.head.hash}`);

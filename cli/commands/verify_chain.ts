@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { createInterface } from "node:readline";
 import type { Readable } from "node:stream";
 import { auditEntry, type ChainPlace, chainedText, exportHead } from "../../schema/wire/audit.ts";
 
@@ -13,6 +12,8 @@ export interface Verified {
 	head: ChainPlace;
 	/** Why the next line is not in order; null if all are. */
 	broken: string | null;
+	/** Whether the noted entry may have expired: nothing else is wrong. */
+	isExpired?: boolean;
 }
 
 /**
@@ -22,7 +23,7 @@ export interface Verified {
 export async function verifyChain(text: Readable, known: ChainPlace | null): Promise<Verified> {
 	let found: Verified | null = null;
 	let isKnownThere = known === null;
-	for await (const line of createInterface({ input: text, crlfDelay: Number.POSITIVE_INFINITY })) {
+	for await (const line of linesOf(text)) {
 		if (line.trim() === "") continue;
 		if (found === null) {
 			const head = parsed(line, exportHead);
@@ -41,10 +42,21 @@ export async function verifyChain(text: Readable, known: ChainPlace | null): Pro
 		}
 	}
 	if (found === null) return { entries: 0, after: NOWHERE, head: NOWHERE, broken: "the export is empty" };
-	// A noted entry that has expired cannot be checked any more.
+	if (isKnownThere) return found;
 	const isExpired = known !== null && known.seq < found.after.seq;
-	if (!isKnownThere && !isExpired) found.broken = `the noted entry ${known?.seq} is missing: the log ends with ${found.head.seq}`;
-	return found;
+	const why = isExpired ? `the log begins after ${found.after.seq}` : `the log ends with ${found.head.seq}`;
+	return { ...found, broken: `the noted entry ${known?.seq} is missing: ${why}`, isExpired };
+}
+
+/** The lines of a text. Other characters that end a line for Unicode may stand in an entry. */
+async function* linesOf(text: Readable): AsyncGenerator<string> {
+	let rest = "";
+	for await (const chunk of text.setEncoding("utf8")) {
+		const lines = (rest + String(chunk)).split("\n");
+		rest = lines.pop() ?? "";
+		yield* lines;
+	}
+	yield rest;
 }
 
 const NOWHERE: ChainPlace = { seq: 0, hash: "" };

@@ -32,9 +32,13 @@ const DEFAULTS: Omit<CheckoutOptions, "depth"> = { filter: "none", tags: false, 
 
 /**
  * The options after several choices: for each option, the first choice that has it. A filter is for
- * the history, so with one the default is all of it.
+ * the history: where it is chosen, the history is all of it, unless the same choice or an earlier
+ * one says otherwise.
  */
 export function chosenCheckout(...choices: readonly CheckoutChoice[]): CheckoutOptions {
-	const { depth, ...chosen }: Omit<CheckoutOptions, "depth"> & CheckoutChoice = Object.assign({}, DEFAULTS, ...choices.toReversed());
-	return { ...chosen, depth: depth ?? (chosen.filter === "none" ? 1 : "full") };
+	const { depth: _, ...chosen }: Omit<CheckoutOptions, "depth"> & CheckoutChoice = Object.assign({}, DEFAULTS, ...choices.toReversed());
+	const isPartial = chosen.filter !== "none";
+	const deciding = isPartial ? choices.slice(0, choices.findIndex(({ filter }) => filter !== undefined) + 1) : choices;
+	const depth = deciding.find((choice) => choice.depth !== undefined)?.depth;
+	return { ...chosen, depth: depth ?? (isPartial ? "full" : 1) };
 }

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, statSync, utimesSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import * as resources from "../../schema/wire/resources.ts";
@@ -163,6 +163,12 @@ describe("a partial history", () => {
 		expect(await look({})).toEqual(["4", "3"]);
 		expect(await look({ depth: 2 })).toEqual(["2", "1"]);
 		expect(await look({ depth: 1 })).toEqual(["1", "0"]);
+		const patch = (body: object) => coordinator.request("/api/v1/projects/big", { method: "PATCH", body: JSON.stringify(body) });
+		expect((await patch({ checkout_depth: 1 })).status).toBe(422);
+		expect((await patch({ checkout_depth: 1, checkout_filter: null })).status).toBe(200);
+		expect(await look({})).toEqual(["1", "0"]);
+		expect(await look({ filter: "blob:none" })).toEqual(["4", "3"]);
+		expect((await patch({ checkout_depth: null, checkout_filter: "blob:none" })).status).toBe(200);
 		expect(await look({ filter: "none" })).toEqual(["1", "0"]);
 		expect(await look({ filter: "none", depth: "full" })).toEqual(["4", "0"]);
 	});
@@ -171,6 +177,24 @@ describe("a partial history", () => {
 		server.commit("team/big.git", { "c.txt": "c", "a.txt": "newer" });
 		const { lines } = await checkedOut({ git: repository, ...PARTIAL }, ["cat a.txt c.txt; echo", LOOK], { project: "big" });
 		expect(lines).toEqual(["newerc", "5", "4"]);
+	});
+
+	test("comes from a mirror that is made anew where it is broken, or has become too large", async () => {
+		const mirrors = path.join(workDir, "mirrors");
+		const partial = () =>
+			readdirSync(mirrors)
+				.map((name) => path.join(mirrors, name))
+				.filter((mirror) => readFileSync(path.join(mirror, "config"), "utf8").includes(repository))
+				.filter((mirror) => readFileSync(path.join(mirror, "config"), "utf8").includes("allowFilter"));
+		const look = async () => (await checkedOut({ git: repository, ...PARTIAL }, ["cat c.txt; echo"], { project: "big" })).lines.at(-1);
+		const [mirror = ""] = partial();
+		const packs = path.join(mirror, "objects/pack");
+		for (const name of readdirSync(packs))
+			if (name.endsWith(".pack")) writeFileSync(path.join(packs, name), "broken", { mode: 0o600, flag: "w" });
+		expect(await look()).toBe("c");
+		for (let index = 0; index < 60; index += 1) writeFileSync(path.join(packs, `pack-${index}.pack`), "");
+		expect(await look()).toBe("c");
+		expect(readdirSync(packs).filter((name) => name.endsWith(".pack")).length).toBeLessThan(10);
 	});
 
 	test("works with a server that knows no filters, which git says", async () => {

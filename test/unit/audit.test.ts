@@ -67,10 +67,22 @@ describe("a check of the audit log", () => {
 		expect((await check(anew, placeOf(4), { seq: 0, hash: "1".repeat(64) })).broken).toBe("entry 5 is not the one that was noted");
 	});
 
-	test("begins after what has expired, and forgives a note of it", async () => {
+	test("begins after what has expired, and says so of a place that was noted before", async () => {
 		const rest = five.slice(3);
-		expect(await check(rest, placeOf(1), placeOf(2))).toEqual({ entries: 2, after: placeOf(2), head: placeOf(4), broken: null });
+		expect(await check(rest, null, placeOf(2))).toEqual({ entries: 2, after: placeOf(2), head: placeOf(4), broken: null });
+		expect(await check(rest, placeOf(1), placeOf(2))).toMatchObject({
+			broken: "the noted entry 2 is missing: the log begins after 3",
+			isExpired: true,
+		});
 		expect((await check(rest, { ...placeOf(2), hash: "0".repeat(64) }, placeOf(2))).broken).toBe("entry 3 is not the one that was noted");
+	});
+
+	test("takes other ends of lines in an entry for what they are, in whatever pieces it arrives", async () => {
+		const entry = { ...record(1), seq: 1, what: "a\u2028b\u2029c\u0085d\re" };
+		const hash = createHash("sha256").update(chainedText(BEGINNING.hash, entry)).digest("hex");
+		const text = `${JSON.stringify({ after: BEGINNING })}\n${JSON.stringify({ ...entry, hash })}\n`;
+		const pieces = [...Buffer.from(text)].map((byte) => Buffer.from([byte]));
+		expect(await verifyChain(Readable.from(pieces), null)).toMatchObject({ entries: 1, broken: null });
 	});
 
 	test("rejects what is no export", async () => {

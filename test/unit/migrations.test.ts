@@ -147,3 +147,31 @@ test("the record in D1 survives the rename of its words", () => {
 	expectRecord(sql);
 	expect(sql.all("SELECT outcome FROM deliveries ORDER BY id")).toMatchObject([{ outcome: "rejected" }, { outcome: "accepted" }]);
 });
+
+test("tokens of the version before stay valid as operators', and of two live ones with one name the newest keeps it", () => {
+	const folder = path.resolve(import.meta.dirname, "../../schema/database/migrations");
+	const files = readdirSync(folder)
+		.filter((name) => name.endsWith(".sql"))
+		.toSorted();
+	const sql = nodeSql();
+	const apply = (names: readonly string[]) => {
+		for (const name of names)
+			for (const statement of readFileSync(path.join(folder, name), "utf8").split("--> statement-breakpoint")) sql.all(statement);
+	};
+	const isBefore = (name: string) => name < "0022";
+	apply(files.filter(isBefore));
+	for (const [id, createdAt, revokedAt] of [
+		["tok_A", 1, null],
+		["tok_B", 2, null],
+		["tok_C", 3, 4],
+	] as const) {
+		const columns = "(id, team, kind, name, hash, created_at, revoked_at)";
+		sql.all(`INSERT INTO tokens ${columns} VALUES (?, 'default', 'admin', 'admin', ?, ?, ?)`, id, id, createdAt, revokedAt);
+	}
+	apply(files.filter((name) => !isBefore(name)));
+	expect(sql.all("SELECT id, name, role, projects, expires_at, person_id FROM tokens ORDER BY id")).toMatchObject([
+		{ id: "tok_A", name: "admin-tok_a", role: "operator", projects: null, expires_at: null, person_id: null },
+		{ id: "tok_B", name: "admin", role: "operator" },
+		{ id: "tok_C", name: "admin", role: "operator" },
+	]);
+});

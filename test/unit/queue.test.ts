@@ -308,6 +308,8 @@ describe("offers", () => {
 				changeAgent(queue.core, warm, { kind: "restrict", ...restriction, projects: [...restriction.projects] }, "test");
 				expect(projectsOf(warm)).toEqual(projects);
 			}
+			changeAgent(queue.core, warm, { kind: "disable", cancel: false }, "test");
+			expect(projectsOf(warm)).toEqual([]);
 		});
 
 		test("until it has run none for thirty days", () => {

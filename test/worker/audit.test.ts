@@ -187,6 +187,16 @@ describe("the audit log", () => {
 		expect(await firstBroken(BEGINNING, changed)).toBe(2);
 	});
 
+	test("has the hash of what is stored, whatever a name holds, and no more of it than fits", async () => {
+		const log = auditLogOf(env, "odd");
+		for (const text of ["x\ud800y", "\u2028", "\0", "long".repeat(10_000)]) {
+			await log.append({ ...record(1, text), actor: text, details: { name: text } });
+		}
+		const { after, entries: kept } = await log.following(null, 100);
+		expect(await firstBroken(after, kept)).toBeNull();
+		expect(kept.at(-1)?.what).toMatch(/^(long){125}…$/);
+	});
+
 	test("has every one of many entries at once in the chain", async () => {
 		const log = auditLogOf(env, "many");
 		await Promise.all(Array.from({ length: 40 }, (_, index) => log.append(record(index, String(index)))));

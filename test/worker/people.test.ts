@@ -228,7 +228,13 @@ describe("a person", () => {
 		expect((await send("GET", "/api/v1/whoami", { headers: session })).status).toBe(401);
 		expect((await signIn("leo", PASSWORD)).status).toBe(401);
 		expect((await send("DELETE", `/api/v1/people/${id}`)).status).toBe(404);
-		await joined("leo");
+		await env.DB.prepare("UPDATE tokens SET created_at = created_at - 1000 WHERE created_by = 'leo'").run();
+		const program = { name: "of-leo", role: "viewer", projects: ["web"], expires_in: "1d" };
+		const kept = await (await send("POST", "/api/v1/tokens", { body: program })).json<CreatedToken>();
+		await env.DB.prepare("UPDATE tokens SET created_by = 'leo', created_at = created_at - 1000 WHERE id = ?").bind(kept.id).run();
+		const another = await joined("leo", "maintainer");
+		const { items } = await (await send("GET", "/api/v1/tokens", { headers: another.session })).json<Page<Token>>();
+		expect(items).toEqual([]);
 	});
 
 	test("of a greater role, and oneself, is changed by nobody lesser", async () => {

@@ -119,12 +119,15 @@ describe("roles", () => {
 			name: "ada",
 			tokenId: "t",
 			personId: null,
+			since: 100,
 			sessionId: null,
 			projects: null,
 		} as const;
-		const run = { trigger_kind: "manual", trigger_actor: "ada", trigger_delivery: null } as const;
+		const run = { trigger_kind: "manual", trigger_actor: "ada", trigger_delivery: null, rerun_of: null, created_at: 100 } as const;
 		expect(() => assertMayCancel(principal, run)).not.toThrow();
-		for (const other of [{ trigger_delivery: "dlv_1" }, { trigger_kind: "push" as const }, { trigger_actor: "bob" }])
+		const rerun = { ...run, trigger_kind: "push", trigger_delivery: "dlv_1", rerun_of: "run_1" } as const;
+		expect(() => assertMayCancel(principal, rerun)).not.toThrow();
+		for (const other of [{ trigger_delivery: "dlv_1" }, { trigger_kind: "push" as const }, { trigger_actor: "bob" }, { created_at: 99 }])
 			expect(() => assertMayCancel(principal, { ...run, ...other })).toThrow("only runs that they submitted");
 	});
 });
@@ -160,6 +163,19 @@ describe("a token for some projects", () => {
 			return [status, body.error, String(body.message).replace(name, "NAME")];
 		};
 		expect(await project("other")).toEqual(await project("nowhere"));
+	});
+
+	test("does not tell by a submission which other projects there are", async () => {
+		await ask(ADMIN, "POST", "/api/v1/projects", { name: "hidden", repository: "https://git.test/hidden.git" });
+		const { token } = await tokenOf("operator", ["web"]);
+		for (const path of ["/api/v1/runs", "/api/v1/runs?dry_run=1", "/api/v1/runs/batch"]) {
+			const asked = async (project: string) => {
+				const { status, body } = await ask(token, "POST", path, { pipeline: { source: { depth: 2 }, steps: ["true"] }, project });
+				return [status, body.error, String(body.message).replace(project, "NAME")];
+			};
+			expect([path, await asked("hidden")]).toEqual([path, await asked("nowhere")]);
+		}
+		expect((await ask(token, "GET", "/projects/web")).status).toBe(403);
 	});
 
 	test("submits, lists, reads and cancels in its own", async () => {

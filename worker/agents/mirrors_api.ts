@@ -11,8 +11,8 @@ import { projectsWithWarmMirrors } from "../record/projects.ts";
 import { readSecrets } from "../secrets/service.ts";
 
 /**
- * The mirrors that an agent keeps warm: those of projects that ask for it, and of which it has run
- * a job. It had the credentials of their repositories with that job.
+ * The mirrors that an agent keeps warm: those of projects that ask for it, of which it has run a
+ * job or fetched caches, and whose next job it may get with the same credentials.
  */
 async function mirrors({ environment, principal }: RequestContext<"agent">): Promise<Response> {
 	const { team, agentId, secretHash } = principal;

@@ -13,7 +13,7 @@ import type { JobRecord, RunRecord } from "../record/runs.ts";
 
 type Caller = RequestContext<"user" | "host">;
 
-type Deciding = Pick<Caller, "environment" | "principal" | "params" | "requestId">;
+type Deciding = Pick<Caller, "environment" | "principal" | "params" | "requestId" | "noted">;
 
 /** The person who decides, and their role: the host acts as an operator. */
 function approverOf(principal: Extract<Principal, { kind: "user" | "host" }>): Approver {
@@ -21,9 +21,16 @@ function approverOf(principal: Extract<Principal, { kind: "user" | "host" }>): A
 }
 
 /** @throws ApiError `not_found`, `conflict` if the job waits for no approval */
-export async function approveJobOf({ environment, principal, params, requestId }: Deciding): Promise<Pick<JobRecord, "job" | "attempts">> {
+export async function approveJobOf({
+	environment,
+	principal,
+	params,
+	requestId,
+	noted,
+}: Deciding): Promise<Pick<JobRecord, "job" | "attempts">> {
 	const record = await requireJob(environment, principal.team, params.id ?? "");
 	const { job } = record;
+	noted.job = job.name;
 	if (isTerminal(job.state) && job.approved_by !== null) return record;
 	assertOpen(job);
 	const rows = unwrap(await dispatcherOf(environment, principal.team).approve(job.id, approverOf(principal)));
@@ -33,10 +40,11 @@ export async function approveJobOf({ environment, principal, params, requestId }
 
 /** @throws ApiError as `approveJobOf` does */
 export async function declineJobOf(
-	{ environment, principal, params, requestId }: Deciding,
+	{ environment, principal, params, requestId, noted }: Deciding,
 	comment: string | null,
 ): Promise<Pick<JobRecord, "job" | "attempts">> {
 	const { job } = await requireJob(environment, principal.team, params.id ?? "");
+	Object.assign(noted, { job: job.name, comment });
 	assertOpen(job);
 	const rows = unwrap(await dispatcherOf(environment, principal.team).decline(job.id, approverOf(principal), comment));
 	log("info", "job declined", { request_id: requestId, job: job.id, actor: actorOf(principal) });
@@ -60,6 +68,7 @@ export async function approveRunOf(context: Deciding): Promise<RunRecord> {
 /** @throws ApiError `not_found`, `conflict` for an ended run: it may have left the queue */
 async function requireOpenRun(context: Deciding): Promise<RunRecord["run"]> {
 	const { run } = await requireRun(context);
+	Object.assign(context.noted, { project: run.project, pipeline: run.pipeline, number: String(run.number) });
 	if (isTerminal(run.state)) throw alreadyOver("run", run.id, run.state);
 	return run;
 }

@@ -47,11 +47,16 @@ async function list({ query, environment, principal }: Caller & Queried<typeof L
 function exportAll({ environment, principal }: Caller): Response {
 	const auditLog = auditLogOf(environment, principal.team);
 	return streamed(EXPORT_HEADERS, async (write) => {
-		let { after, entries } = await auditLog.following(null, EXPORTED_AT_ONCE);
-		await write(`${JSON.stringify(exportHead.parse({ after }))}\n`);
+		const first = await auditLog.following(null, EXPORTED_AT_ONCE);
+		let { entries } = first;
+		await write(`${JSON.stringify(exportHead.parse({ after: first.after }))}\n`);
 		while (entries.length > 0) {
 			await write(entries.map((entry) => `${JSON.stringify(entry)}\n`).join(""));
-			({ entries } = await auditLog.following(entries.at(-1)?.seq ?? 0, EXPORTED_AT_ONCE));
+			const last = entries.at(-1)?.seq ?? 0;
+			const next = await auditLog.following(last, EXPORTED_AT_ONCE);
+			// A gap would look as if somebody had removed entries.
+			if (next.after.seq > last) throw new Error("entries have expired while they were exported");
+			entries = next.entries;
 		}
 	});
 }

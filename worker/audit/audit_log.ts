@@ -17,6 +17,8 @@ const TABLES = [
 	"CREATE TABLE IF NOT EXISTS anchor (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, hash TEXT NOT NULL) STRICT",
 ];
 const EXPIRED_AT_ONCE = 1_000;
+/** Longer texts are cut off. */
+const MOST_CHARACTERS = 500;
 
 type Row = Omit<AuditEntry, "details"> & { details: string };
 
@@ -44,7 +46,7 @@ export class AuditLog extends DurableObject<Environment> implements AuditLogRpc 
 
 	async #write(record: AuditRecord): Promise<void> {
 		const before = this.#head();
-		const entry = { ...record, seq: before.seq + 1 };
+		const entry = { ...storable(record), seq: before.seq + 1 };
 		const hash = await sha256(chainedText(before.hash, entry));
 		const { seq, at, event, actor, via, what, details, outcome, address, request_id } = entry;
 		this.#all(
@@ -115,6 +117,20 @@ export class AuditLog extends DurableObject<Environment> implements AuditLogRpc 
 	#all<Found extends object>(text: string, ...values: (string | number | null)[]): Found[] {
 		return this.ctx.storage.sql.exec(text, ...values).toArray() as Found[];
 	}
+}
+
+/**
+ * An entry as SQLite gives it back: its hash is made of what is stored. Names of jobs and paths of
+ * requests may hold anything.
+ */
+function storable({ actor, what, details, ...record }: AuditRecord): AuditRecord {
+	const kept = Object.entries(details).map(([name, value]) => [name, value === null ? null : storableText(value)] as const);
+	return { ...record, actor: storableText(actor), what: storableText(what), details: Object.fromEntries(kept) };
+}
+
+function storableText(text: string): string {
+	const short = text.length > MOST_CHARACTERS ? `${text.slice(0, MOST_CHARACTERS)}…` : text;
+	return short.toWellFormed();
 }
 
 function entryOf({ details, ...row }: Row): AuditEntry {

@@ -2,6 +2,7 @@ import type { Action } from "../../schema/wire/permissions.ts";
 import { ACTIONS } from "../../schema/wire/permissions.ts";
 import type { RequestContext, Route } from "../http/route.ts";
 import { actorOf } from "../http/route.ts";
+import { countFailure } from "../identity/throttle.ts";
 import { recordAudit } from "../platform/audit_log.ts";
 
 /** Records what people change. */
@@ -20,6 +21,8 @@ export async function recordRequest(route: Route, context: RequestContext, statu
 	if (principal.kind !== "user" && principal.kind !== "host") return;
 	const isDone = url.pathname.startsWith("/api/") ? status < 400 : status === 303 || status === 201;
 	if (!isDone && status !== 403) return;
+	// A caller who tries again and again does not fill the log.
+	if (!isDone && principal.kind === "user" && countFailure([`refused ${principal.tokenId}`], Date.now()).logged === null) return;
 	await recordAudit(environment, principal.team, {
 		event: route.action as Action,
 		actor: actorOf(principal),

@@ -22,6 +22,8 @@ export type Principal =
 			tokenId: string;
 			/** The person; null for a token of a program. */
 			personId: string | null;
+			/** Since when there is this person or token, in milliseconds since 1970: another may have had the name before. */
+			since: number;
 			/** Null for a token. */
 			sessionId: string | null;
 			/** The only projects that the token opens; null: all. */
@@ -133,9 +135,9 @@ async function identifyToken(environment: Environment, client: Client, token: st
 	return userOf(found, null);
 }
 
-function userOf({ team, kind, role, name, id, person_id, projects }: Token, sessionId: string | null): Principal {
+function userOf({ team, kind, role, name, id, person_id, projects, created_at: since }: Token, sessionId: string | null): Principal {
 	const personId = kind === "person" ? id : person_id;
-	return { kind: "user", team, role, name, tokenId: id, personId, sessionId, projects };
+	return { kind: "user", team, role, name, tokenId: id, personId, since, sessionId, projects };
 }
 
 /** Only existing teams have a Dispatcher; a made-up name must not create one. */

@@ -25,11 +25,11 @@ export async function findToken(db: D1Database, hash: string): Promise<Token | n
 	return found && (found.expires_at === null || found.expires_at > Date.now()) ? found : null;
 }
 
-/** A token as it acts: a personal one has the name of its person, and no greater role. */
+/** A token as it acts: a personal one has the name of its person, is as old as they are, and has no greater role. */
 function actingAs(token: Token, person: Token | null): Token | undefined {
 	if (token.person_id === null) return token;
 	if (person === null || person.revoked_at !== null) return undefined;
-	return { ...token, name: person.name, role: lesserOf(token.role, person.role) };
+	return { ...token, name: person.name, role: lesserOf(token.role, person.role), created_at: person.created_at };
 }
 
 /** Forgets what is known of tokens, after a change of people. */

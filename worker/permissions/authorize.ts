@@ -49,6 +49,13 @@ function assertRole({ action }: Route, { role, name }: Extract<Principal, { kind
 }
 
 async function assertScope(route: Route, context: RequestContext<"user">, projects: readonly string[]): Promise<void> {
+	// A page shows the queue and the agents of the whole team beside what it is about.
+	if (!route.path.startsWith("/api/v1/")) {
+		throw new ApiError("forbidden", "A token for some projects opens no page.", {
+			details: { projects },
+			suggestions: ["Use it with the windlass commands or the API."],
+		});
+	}
 	const project = await projectOfRequest(route, context);
 	if (project === "checked by its handler") return;
 	if (project === null) {

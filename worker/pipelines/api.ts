@@ -120,6 +120,8 @@ async function change(context: Caller): Promise<Response> {
 
 async function remove(context: Caller): Promise<Response> {
 	const pipeline = await requirePipeline(context);
+	const { name, project } = pipeline;
+	Object.assign(context.noted, { name, project });
 	await deletePipeline(context.environment, pipeline);
 	log("info", "pipeline deleted", { request_id: context.requestId, pipeline: pipeline.id, actor: actorOf(context.principal) });
 	return new Response(null, { status: 204 });
@@ -200,7 +202,8 @@ async function trigger(context: Caller & Queried<typeof TRIGGER>): Promise<Respo
 	);
 }
 
-function logStored({ requestId, principal }: Caller, { id, version }: PipelineRow): void {
+function logStored({ requestId, principal, noted }: Caller, { id, name, project, version }: PipelineRow): void {
+	Object.assign(noted, { pipeline: id, name, project, version: String(version) });
 	log("info", "pipeline stored", { request_id: requestId, pipeline: id, version, actor: actorOf(principal) });
 }
 

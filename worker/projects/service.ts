@@ -53,6 +53,7 @@ export async function createProject(
 ): Promise<Project> {
 	const flags = { has_public_badges: Number(public_badges), requires_pipeline: Number(require_pipeline) };
 	assertAppOfGitHub(settings);
+	assertHistoryToFilter(settings);
 	const created = await addProject(environment.DB, principal.team, name, { ...settings, ...flags });
 	if (!created) {
 		throw new ApiError("conflict", `The project ${name} already exists.`, {
@@ -63,6 +64,16 @@ export async function createProject(
 	noted.name = name;
 	log("info", "project created", { request_id: requestId, actor: actorOf(principal), project: name });
 	return describeProject({ environment, baseUrl }, created);
+}
+
+/** @throws ApiError `validation_failed` for a filter of a history of one commit */
+function assertHistoryToFilter({ checkout_depth, checkout_filter }: Pick<ProjectRow, "checkout_depth" | "checkout_filter">): void {
+	if (checkout_filter !== "blob:none" || checkout_depth !== 1) return;
+	const message = "leaves something out of the history, and with a depth of 1 there is none";
+	throw new ApiError("validation_failed", `checkout_filter: ${message}.`, {
+		details: { errors: [{ path: "checkout_filter", line: null, column: null, message, suggestion: null }] },
+		suggestions: ["Remove one of the two: --checkout-depth default, or --checkout-filter default"],
+	});
 }
 
 /** @throws ApiError `validation_failed` for an App without its forge and key */
@@ -110,6 +121,7 @@ export async function editProject(
 	const given = { ...Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined)), ...flags };
 	const before = await requireProject({ params, environment, principal });
 	assertAppOfGitHub({ ...before, ...given });
+	assertHistoryToFilter({ ...before, ...given });
 	const changed = await changeProject(environment.DB, principal.team, before.name, given);
 	if (!changed) throw notFound("project", before.name);
 	// The form on the page sends every setting, changed or not.

@@ -10,7 +10,6 @@ import { listOf } from "../http/pages.ts";
 import { flag, idCursor, integer, invalidParameter, limit, numberCursor, oneOf, text } from "../http/parameters.ts";
 import type { RequestContext } from "../http/route.ts";
 import { actorOf, type Queried, route } from "../http/route.ts";
-import { assertOpensProject } from "../identity/project_scope.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
@@ -41,12 +40,9 @@ const SUBMIT = {
 async function submit(context: Caller & Queried<typeof SUBMIT>): Promise<Response> {
 	const { request, environment, principal, requestId } = context;
 	if (context.query.dry_run) {
-		const unstored = await readUnstored(request, environment, principal.team);
-		assertOpensProject(principal, unstored.project);
-		return json(await dryRun(environment, principal.team, unstored));
+		return json(await dryRun(environment, principal.team, await readUnstored(request, context)));
 	}
-	const { pipeline, project, definition } = await readSubmission(request, environment, principal.team);
-	assertOpensProject(principal, project);
+	const { pipeline, project, definition } = await readSubmission(request, context);
 	const answer: Submitted = unwrap(
 		await dispatcherOf(environment, principal.team).submit({
 			runId: newId("run"),

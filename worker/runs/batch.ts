@@ -6,7 +6,6 @@ import type { Environment } from "../bindings.ts";
 import { json } from "../http/answers.ts";
 import { readText } from "../http/bodies.ts";
 import { actorOf } from "../http/route.ts";
-import { assertOpensProject } from "../identity/project_scope.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
@@ -25,7 +24,6 @@ const MAX_NOTICES = 10;
 export async function submitBatch(context: SubmittingContext & { baseUrl: string }): Promise<Response> {
 	const { request, environment, principal, requestId } = context;
 	const submissions = await readBatch(request, context);
-	for (const { project } of submissions) assertOpensProject(principal, project);
 	const actor = actorOf(principal);
 	const pipelines = Object.fromEntries(submissions.map(({ definition, pipeline }) => [definition, pipeline]));
 	const idempotency = await idempotencyOf(context, submissions.map(({ project, definition }) => `${project} ${definition}`).join("\n"));
@@ -56,7 +54,7 @@ async function missingSecretsOf(environment: Environment, team: string, submissi
 }
 
 /** @throws ApiError `malformed`, `too_large`, `validation_failed` with the line in the batch */
-async function readBatch(request: Request, { environment, principal }: SubmittingContext): Promise<ResolvedSubmission[]> {
+async function readBatch(request: Request, by: SubmittingContext): Promise<ResolvedSubmission[]> {
 	const text = await readText(request, MAX_PIPELINE_BYTES);
 	const lines = text.split("\n").map((line, index) => ({ line, number: index + 1 }));
 	const used = lines.filter(({ line }) => /\S/.test(line));
@@ -72,7 +70,7 @@ async function readBatch(request: Request, { environment, principal }: Submittin
 	const submissions: ResolvedSubmission[] = [];
 	let jobs = 0;
 	for (const { line, number } of used) {
-		const submission = await resolveLine(line, number, { environment, team: principal.team });
+		const submission = await resolveLine(line, number, by);
 		jobs += submission.pipeline.jobs.length;
 		if (jobs > MAX_BATCH_JOBS) {
 			throw new ApiError(
@@ -89,14 +87,10 @@ async function readBatch(request: Request, { environment, principal }: Submittin
 	return submissions;
 }
 
-async function resolveLine(
-	line: string,
-	number: number,
-	{ environment, team }: Pick<SubmittingContext, "environment"> & { team: string },
-): Promise<ResolvedSubmission> {
+async function resolveLine(line: string, number: number, by: SubmittingContext): Promise<ResolvedSubmission> {
 	try {
-		const submission = await resolveText(line, true, environment, team);
-		if (submission.pipeline.source) await requireSource(environment, team, submission.pipeline.source);
+		const submission = await resolveText(line, true, by);
+		if (submission.pipeline.source) await requireSource(by.environment, by.principal.team, submission.pipeline.source);
 		return submission;
 	} catch (error) {
 		if (!(error instanceof ApiError)) throw error;

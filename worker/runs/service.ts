@@ -64,8 +64,10 @@ export async function idempotencyOf({ request, principal }: SubmittingContext, c
  * @throws ApiError `not_found`, `conflict` for a run that has not ended, or whose end is not
  * recorded yet
  */
-export async function deleteFinishedRun(context: Pick<Caller, "environment" | "params" | "principal" | "requestId">): Promise<void> {
-	const { environment, principal, requestId } = context;
+export async function deleteFinishedRun(
+	context: Pick<Caller, "environment" | "params" | "principal" | "requestId" | "noted">,
+): Promise<void> {
+	const { environment, principal, requestId, noted } = context;
 	const { run } = await requireRun(context);
 	if (!isTerminal(run.state)) {
 		throw new ApiError("conflict", `The run is ${run.state}. Only an ended run can be deleted.`, {
@@ -79,6 +81,7 @@ export async function deleteFinishedRun(context: Pick<Caller, "environment" | "p
 			suggestions: ["Try again in a moment. /readyz says whether the outbox relay is behind."],
 		});
 	}
+	Object.assign(noted, { project: run.project, pipeline: run.pipeline, number: String(run.number) });
 	await deleteRunRecords(environment, [run]);
 	log("info", "run deleted", { request_id: requestId, run: run.id, actor: actorOf(principal) });
 }

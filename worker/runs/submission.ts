@@ -10,6 +10,8 @@ import { readBytes, utf8 } from "../http/bodies.ts";
 import { parsingJson } from "../http/bounded_json.ts";
 import { isForm, partError, readParts, textOf } from "../http/forms.ts";
 import { decodingText } from "../http/large_texts.ts";
+import type { Principal } from "../identity/principal.ts";
+import { assertOpensProject } from "../identity/project_scope.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { unwrap } from "../platform/result.ts";
 import { withTurn } from "../platform/turns.ts";
@@ -22,55 +24,71 @@ import { findResolved, MAX_STORED_TEXT, type ResolvedSubmission, storeResolved, 
  * names as parts.
  */
 
-/** @throws ApiError `malformed`, `too_large`, `validation_failed`, `unavailable` */
-export async function readSubmission(request: Request, environment: Environment, team: string): Promise<ResolvedSubmission> {
-	const submission = isForm(request) ? await readForm(request, environment, team, true) : await readPlain(request, environment, team);
-	await requireSource(environment, team, submission.pipeline.source);
+/** Who submits: the team, and what their token opens. */
+export interface Submitter {
+	environment: Environment;
+	principal: Extract<Principal, { kind: "user" | "host" }>;
+}
+
+/** @throws ApiError `malformed`, `too_large`, `validation_failed`, `unavailable`; `not_found` for a project that the token does not open */
+export async function readSubmission(request: Request, by: Submitter): Promise<ResolvedSubmission> {
+	const submission = isForm(request) ? await readForm(request, by, true) : await readPlain(request, by);
+	await requireSource(by.environment, by.principal.team, submission.pipeline.source);
 	return submission;
 }
 
 /** The same of a dry run: nothing is stored, also no source of a form. @throws ApiError as `readSubmission` does */
-export async function readUnstored(request: Request, environment: Environment, team: string): Promise<ResolvedSubmission> {
-	return isForm(request) ? readForm(request, environment, team, false) : readPlain(request, environment, team);
+export async function readUnstored(request: Request, by: Submitter): Promise<ResolvedSubmission> {
+	return isForm(request) ? readForm(request, by, false) : readPlain(request, by);
 }
 
-async function readPlain(request: Request, environment: Environment, team: string): Promise<ResolvedSubmission> {
+async function readPlain(request: Request, by: Submitter): Promise<ResolvedSubmission> {
 	const bytes = await readBytes(request, MAX_PIPELINE_BYTES);
 	const isJson = /\bjson\b/i.test(request.headers.get("Content-Type") ?? "");
 	if (bytes.byteLength > MAX_STORED_TEXT) {
 		const checked = await withTurn(checkingBytes(bytes, isJson), bytes.byteLength);
-		const repository = await repositoryFor(environment, team, repositoryOf(checked));
+		const repository = await repositoryFor(by, checked);
 		return resolve(checked, repository, bytes.byteLength);
 	}
-	return resolveText(utf8(bytes, "The body"), isJson, environment, team);
+	return resolveText(utf8(bytes, "The body"), isJson, by);
 }
 
 /**
  * The submission in a text. Recent texts are not resolved again.
  * @throws ApiError `malformed`, `validation_failed`, `unavailable`
  */
-export async function resolveText(text: string, isJson: boolean, environment: Environment, team: string): Promise<ResolvedSubmission> {
+export async function resolveText(text: string, isJson: boolean, by: Submitter): Promise<ResolvedSubmission> {
 	const known = findResolved(text, isJson);
 	if (known) {
-		const repository = await repositoryFor(environment, team, known.repositoryOf);
+		const { project } = known.submission;
+		const repository = await repositoryFor(by, { project, hasSource: known.repositoryOf === null });
 		if (isSameRepository(repository, known.repository)) return known.submission;
 	}
 	const checked = await withTurn(checkingText(text, isJson), text.length);
-	const repository = await repositoryFor(environment, team, repositoryOf(checked));
+	const repository = await repositoryFor(by, checked);
 	const submission = await resolve(checked, repository, text.length);
 	if (text.length <= MAX_STORED_TEXT) storeResolved(text, isJson, { submission, repositoryOf: repositoryOf(checked), repository });
 	return submission;
 }
 
 /** The project whose repository is the source of a submission; null if it names a source. */
-function repositoryOf({ hasSource, project }: CheckedSubmission): string | null {
+function repositoryOf({ hasSource, project }: Pick<CheckedSubmission, "hasSource" | "project">): string | null {
 	return hasSource ? null : project;
 }
 
-async function repositoryFor(environment: Environment, team: string, name: string | null): Promise<ProjectRepository | null> {
+/**
+ * The repository of the project, if it is the source. Before anything else is looked up: what the
+ * token does not open does not exist for it.
+ */
+async function repositoryFor(
+	{ environment, principal }: Submitter,
+	submission: Pick<CheckedSubmission, "hasSource" | "project">,
+): Promise<ProjectRepository | null> {
+	assertOpensProject(principal, submission.project);
+	const name = repositoryOf(submission);
 	// Nobody can create the project `adhoc`.
 	if (name === null || name === ADHOC_PROJECT) return null;
-	const project = await findTrustedProject(environment.DB, team, name);
+	const project = await findTrustedProject(environment.DB, principal.team, name);
 	return project?.repository ? { address: project.repository, branch: project.default_branch } : null;
 }
 
@@ -97,12 +115,15 @@ function* checkingText(text: string, isJson: boolean): SlicedWork<CheckedSubmiss
 	return yield* checkingSubmission(text);
 }
 
-async function readForm(request: Request, environment: Environment, team: string, isStored: boolean): Promise<ResolvedSubmission> {
+async function readForm(request: Request, by: Submitter, isStored: boolean): Promise<ResolvedSubmission> {
+	const { environment, principal } = by;
+	const { team } = principal;
 	const { texts, bundle } = await readFormParts(request);
 	// Validation is cheap and comes before the upload is stored.
 	const characters = [...texts.values()].reduce((sum, { length }) => sum + length, 0);
 	const checked = await withTurn(checkingSubmissionForm(texts), characters);
-	if (!bundle) return resolve(checked, await repositoryFor(environment, team, repositoryOf(checked)), characters);
+	const repository = await repositoryFor(by, checked);
+	if (!bundle) return resolve(checked, repository, characters);
 	const submission = await withTurn(checked.resolving({ repository: null }), characters);
 	if (texts.has("source")) throw partError("source", "The form has this part twice: as a file and as text.", "Send only one of them.");
 	if (!isStored) return withDefinition(submission);

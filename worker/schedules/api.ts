@@ -39,6 +39,7 @@ async function create(context: Caller & Bodied<typeof scheduleRequest>): Promise
 		});
 	}
 	const row = unwrap(await dispatcherOf(environment, principal.team).addSchedule(newId("schedule"), project.name, wanted));
+	Object.assign(context.noted, { schedule: row.id, cron: row.cron, pipeline: wanted.pipeline });
 	log("info", "schedule created", { request_id: requestId, schedule: row.id, project: project.name, actor: actorOf(principal) });
 	return json(presentSchedule(row, Date.now()), 201, { Location: `/api/v1/schedules/${row.id}` });
 }
@@ -53,7 +54,9 @@ async function change(context: Caller & Bodied<typeof scheduleChange>): Promise<
 	return json(await pauseSchedule(context, paused));
 }
 
-async function remove({ params, environment, principal, requestId }: Caller): Promise<Response> {
+async function remove({ params, environment, principal, requestId, noted }: Caller): Promise<Response> {
+	const { project, cron } = unwrap(await dispatcherOf(environment, principal.team).findSchedule(params.id ?? ""));
+	Object.assign(noted, { project, cron });
 	unwrap(await dispatcherOf(environment, principal.team).removeSchedule(params.id ?? ""));
 	log("info", "schedule deleted", { request_id: requestId, schedule: params.id, actor: actorOf(principal) });
 	return new Response(null, { status: 204 });

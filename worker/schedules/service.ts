@@ -10,9 +10,10 @@ import { presentSchedule } from "./present.ts";
 type Caller = RequestContext<"user">;
 
 /** Pauses or resumes a schedule. @throws ApiError `not_found` */
-export async function pauseSchedule({ params, environment, principal, requestId }: Caller, isPaused: boolean): Promise<Schedule> {
+export async function pauseSchedule({ params, environment, principal, requestId, noted }: Caller, isPaused: boolean): Promise<Schedule> {
 	const by = isPaused ? actorOf(principal) : null;
 	const row = unwrap(await dispatcherOf(environment, principal.team).pauseSchedule(params.id ?? "", by));
+	Object.assign(noted, { project: row.project, cron: row.cron });
 	log("info", isPaused ? "schedule paused" : "schedule resumed", { request_id: requestId, schedule: row.id, actor: actorOf(principal) });
 	return presentSchedule(row, Date.now());
 }

@@ -17,9 +17,7 @@ export type TokenCaller = Pick<RequestContext<"user">, "environment" | "principa
 /** The live tokens that the caller made; for an admin all of them. */
 export async function tokensFor({ environment, principal }: Pick<TokenCaller, "environment" | "principal">): Promise<Token[]> {
 	const found = await store.listTokens(environment.DB, principal.team, Date.now());
-	return found
-		.filter((row) => row.created_by === principal.name || row.id === principal.tokenId || may(principal.role, "tokens.manage"))
-		.map((row) => present(row, principal.tokenId));
+	return found.filter((row) => isOwn(row, principal) || may(principal.role, "tokens.manage")).map((row) => present(row, principal.tokenId));
 }
 
 /**
@@ -97,7 +95,7 @@ export async function rotateToken(caller: TokenCaller, id: string, expiresIn: st
 	const secret = TOKEN_PREFIXES[row.kind as TokenKind] + randomSecret();
 	const until = Date.now() + msOf(expiresIn);
 	// A token does not make its own life longer.
-	const isOfOthers = row.created_by !== principal.name && !may(principal.role, "tokens.manage");
+	const isOfOthers = !isMadeBy(row, principal) && !may(principal.role, "tokens.manage");
 	const changed = { hash: await sha256(secret), expires_at: isOfOthers ? Math.min(until, row.expires_at ?? until) : until };
 	await store.replaceHash(environment.DB, row, changed.hash, changed.expires_at);
 	log("info", "token rotated", { request_id: requestId, actor: principal.name, token: id });
@@ -119,8 +117,7 @@ export async function revokeToken(caller: TokenCaller, id: string): Promise<void
  */
 async function changeable({ environment, principal }: TokenCaller, id: string): Promise<store.Token> {
 	const row = await store.findTokenById(environment.DB, principal.team, id, Date.now());
-	const isOwn = row !== undefined && (row.created_by === principal.name || row.id === principal.tokenId);
-	if (!row || !(isOwn || may(principal.role, "tokens.manage"))) throw notFound("token", id);
+	if (!row || !(isOwn(row, principal) || may(principal.role, "tokens.manage"))) throw notFound("token", id);
 	if (row.kind === "admin") {
 		throw new ApiError("conflict", "The host makes the admin token, and no request changes it.", {
 			suggestions: ["Stop the coordinator, and run: windlass token reset-admin"],
@@ -133,6 +130,15 @@ async function changeable({ environment, principal }: TokenCaller, id: string): 
 		});
 	}
 	return row;
+}
+
+/** Whether the caller made a token, and not somebody who had their name before. */
+function isMadeBy({ created_by, created_at }: store.Token, { name, since }: TokenCaller["principal"]): boolean {
+	return created_by === name && created_at >= since;
+}
+
+function isOwn(row: store.Token, principal: TokenCaller["principal"]): boolean {
+	return isMadeBy(row, principal) || row.id === principal.tokenId;
 }
 
 /** The schema has checked the text. */

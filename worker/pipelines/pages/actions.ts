@@ -24,6 +24,8 @@ export async function runPipeline(context: RequestContext<"user">): Promise<Resp
 
 export async function restorePipeline(context: RequestContext<"user">): Promise<Response> {
 	const form = new URLSearchParams(await readText(context.request, MAX_PROTOCOL_BODY_BYTES));
-	await restoreVersion(context.environment, await requirePipeline(context), Number(form.get("version")), actorOf(context.principal));
+	const pipeline = await requirePipeline(context);
+	Object.assign(context.noted, { name: pipeline.name, project: pipeline.project, version: form.get("version") });
+	await restoreVersion(context.environment, pipeline, Number(form.get("version")), actorOf(context.principal));
 	return backTo(`/pipelines/${context.params.id}`);
 }

@@ -61,7 +61,9 @@ export async function submitJoin(context: Visitor): Promise<Response> {
 	const code = form.get("code") ?? "";
 	const password = form.get("password") ?? "";
 	try {
-		if (password !== form.get("again")) throw new ApiError("validation_failed", "The two passwords differ.");
+		if (password !== form.get("again")) {
+			throw new ApiError("validation_failed", "The two passwords differ.", { suggestions: ["Type the same password twice."] });
+		}
 		const person = await join(context satisfies AnonymousContext, code, password);
 		return openFor(context, person, "/");
 	} catch (error) {

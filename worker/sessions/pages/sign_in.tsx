@@ -80,10 +80,14 @@ export async function openFor(context: Visitor, token: Token, to: string, by: st
 	return backTo(to, await openSession(environment.DB, session, isSecure(context)));
 }
 
-async function byToken({ environment, client }: Visitor, text: string): Promise<Token> {
+async function byToken({ environment, client, requestId }: Visitor, text: string): Promise<Token> {
 	const token = await findShownToken(environment.DB, client, text);
 	if (token && token.projects === null) return token;
 	if (token) {
+		await recordAudit(environment, token.team, {
+			...{ event: "sign_in", actor: token.name, via: token.id, what: "POST /sign-in", details: { by: "token" } },
+			...{ outcome: "refused", address: client.address, request_id: requestId },
+		});
 		throw new ApiError("forbidden", `The token ${token.name} opens some projects only, and the pages show all of them.`, {
 			suggestions: ["Use it with the windlass commands or the API, and another token here."],
 		});

@@ -2,7 +2,7 @@ import { firstUnmetRequirement, knownUnmetRequirement, type Offering } from "../
 import { ADHOC_PROJECT } from "../../../../schema/wire/projects.ts";
 import { capabilities, type Requirements } from "../../../../schema/wire/requirements.ts";
 import type { Reason } from "../../../../schema/wire/states.ts";
-import { takesNothingNew } from "../agents/availability.ts";
+import { isTaking, takesNothingNew } from "../agents/availability.ts";
 import { outsideRestriction } from "../agents/restrictions.ts";
 import { asTheQueue, type Core, command, nextRev, PRESENCE_MS } from "../core.ts";
 import type { Partition } from "../hints.ts";
@@ -29,7 +29,7 @@ import { moveJob } from "../runs/transitions.ts";
 import { setTimer, startTimer } from "../timers.ts";
 import { claim } from "./claims.ts";
 import { pauseOf } from "./pause.ts";
-import { isWarm, WAIT_FOR_WARM_MS, warmTakers } from "./warm_agents.ts";
+import { isWarm, WAIT_FOR_WARM_MS, warmAgentsFor } from "./warm_agents.ts";
 
 /**
  * Offers: which waiting job goes to which waiting agent.
@@ -72,21 +72,19 @@ export function assignOffers(core: Core, agentIds: readonly string[]): void {
 			const pick = bestJob(core, agent, fitting, running);
 			if (!pick) break;
 			// A warm agent takes the job in its place, unless another job is better for that one.
-			const warm = warmAmong(core, waiting, agent, pick.jobId).find(
-				(other) => bestJob(core, other, fittingOf(other), running)?.jobId === pick.jobId,
-			);
+			const isBetter = (other: AgentRow) => bestJob(core, other, fittingOf(other), running)?.jobId === pick.jobId;
+			const warm = warmAmong(core, waiting, agent, pick.jobId).find(isBetter);
 			asTheQueue(core, () => offerJob(core, warm ?? agent, pick.jobId));
 			running.set(pick.project, (running.get(pick.project) ?? 0) + 1);
 		}
 	}
 }
 
-/** The warm agents for a job among others that wait, if `agent` is not one itself. */
+/** The warm agents for a job with room for it among those that wait, if `agent` is not one itself. */
 function warmAmong(core: Core, waiting: readonly AgentRow[], agent: AgentRow, jobId: string): readonly AgentRow[] {
-	if (waiting.length < 2) return [];
-	const warm = warmTakers(core, findJob(core, jobId) as JobRow).map(({ id }) => id);
-	if (warm.length === 0 || warm.includes(agent.id)) return [];
-	return waiting.filter((other) => warm.includes(other.id) && capacityOf(core, other) > 0);
+	const job = findJob(core, jobId) as JobRow;
+	if (waiting.length < 2 || isWarm(core, agent.id, job)) return [];
+	return waiting.filter((other) => isWarm(core, other.id, job) && capacityOf(core, other) > 0);
 }
 
 /** The partitions with waiting jobs. */
@@ -217,8 +215,8 @@ function bestJob(
  */
 function waitsForWarm(core: Core, jobId: string, agent: AgentRow): boolean {
 	const job = findJob(core, jobId) as JobRow;
-	const until = warmWaitOf(core, job);
-	if (until === null || isWarm(core, agent.id, job)) return false;
+	const until = isWarm(core, agent.id, job) ? null : warmWaitOf(core, job);
+	if (until === null) return false;
 	startTimer(core, "warm_wait", until);
 	return true;
 }
@@ -227,14 +225,22 @@ function waitsForWarm(core: Core, jobId: string, agent: AgentRow): boolean {
 export function warmWaitOf(core: Core, job: JobRow): number | null {
 	const waitedMs = core.now() - (job.queued_at ?? 0);
 	// A clock that was stepped back must not make the wait longer.
-	const mayWait = waitedMs >= 0 && waitedMs < WAIT_FOR_WARM_MS;
-	return mayWait && warmFitting(core, job).length > 0 ? core.now() + WAIT_FOR_WARM_MS - waitedMs : null;
+	if (waitedMs < 0 || waitedMs >= WAIT_FOR_WARM_MS) return null;
+	const [taker] = warmFitting(core, job);
+	return taker ? core.now() + WAIT_FOR_WARM_MS - waitedMs : null;
 }
 
 /** The warm agents that fit a job and take jobs, busy or not. */
-export function warmFitting(core: Core, job: JobRow): AgentRow[] {
+export function* warmFitting(core: Core, job: JobRow): Generator<AgentRow> {
 	const { project, is_trusted } = findRun(core, job.run_id) as RunRow;
-	return warmTakers(core, job).filter((agent) => unmetBy(core, agent, { requirements: job.runs_on, project, is_trusted }) === null);
+	for (const agent of warmAgentsFor(core, job)) {
+		const isFitting = isTaking(agent) && unmetBy(core, agent, { requirements: job.runs_on, project, is_trusted }) === null;
+		if (isFitting && !isDeclined(core, job.id, agent.id)) yield agent;
+	}
+}
+
+function isDeclined(core: Core, jobId: string, agentId: string): boolean {
+	return core.sql.all("SELECT 1 FROM declines WHERE job_id = ? AND agent_id = ? AND until > ?", jobId, agentId, core.now()).length > 0;
 }
 
 function isBefore(a: readonly number[], b: readonly number[]): boolean {

@@ -1,5 +1,5 @@
 import { ADHOC_PROJECT } from "../../../../schema/wire/projects.ts";
-import { isTaking } from "../agents/availability.ts";
+import { takesNothingNew } from "../agents/availability.ts";
 import { assertCredential } from "../agents/credentials.ts";
 import { outsideRestriction } from "../agents/restrictions.ts";
 import { type Core, command } from "../core.ts";
@@ -67,12 +67,13 @@ function warmAgents(core: Core, project: string): Map<string, number> {
 
 /**
  * The projects for which an agent is warm and whose trusted runs it may take: it gets what opens
- * their repositories.
+ * their repositories, as it would with the next job. None for an agent that gets no job.
  * @throws ApiError `authentication_required` for an agent that was removed
  */
 export function warmProjectsOf(core: Core, credential: { agentId: string; secretHash: string }): string[] {
 	assertCredential(core, credential);
 	const agent = findAgent(core, credential.agentId) as AgentRow;
+	if (takesNothingNew(agent)) return [];
 	const rows = core.sql.all<{ project: string }>(
 		"SELECT project FROM warm_agents WHERE agent_id = ? AND at > ?",
 		credential.agentId,
@@ -88,18 +89,14 @@ export function isWarm(core: Core, agentId: string, job: JobRow): boolean {
 	return at !== undefined && core.now() - at < WARM_MS;
 }
 
-/** The warm agents that could get this job, busy or not. Whether they fit it is for the caller to ask. */
-export function warmTakers(core: Core, job: JobRow): AgentRow[] {
+/** The warm agents of a job, whether they can take it or not. */
+export function* warmAgentsFor(core: Core, job: JobRow): Generator<AgentRow> {
 	const project = projectWithCopies(core, job);
-	if (project === null) return [];
-	return [...warmAgents(core, project)].flatMap(([id, at]) => {
+	if (project === null) return;
+	for (const [id, at] of warmAgents(core, project)) {
 		const agent = core.now() - at < WARM_MS ? findAgent(core, id) : undefined;
-		return agent && isTaking(agent) && !isDeclined(core, job.id, id) ? [agent] : [];
-	});
-}
-
-function isDeclined(core: Core, jobId: string, agentId: string): boolean {
-	return core.sql.all("SELECT 1 FROM declines WHERE job_id = ? AND agent_id = ? AND until > ?", jobId, agentId, core.now()).length > 0;
+		if (agent) yield agent;
+	}
 }
 
 /** Deletes what is known of an agent that is gone. */

@@ -133,7 +133,7 @@ function waitingSummary(core: Core, job: JobRow, wanted: Wanted, agents: readonl
 /** Which of the agents a job waits for first, while it does. */
 function warmSummary(core: Core, job: JobRow): string {
 	if (warmWaitOf(core, job) === null) return "";
-	const names = warmFitting(core, job).map(({ name }) => name);
+	const names = [...warmFitting(core, job)].map(({ name }) => name);
 	return ` For a second only ${names.join(", ")}, which ran a job of this project before.`;
 }
 
