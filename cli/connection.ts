@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { Dispatcher } from "undici";
 import { ApiError, ERROR_STATUS, type ErrorCode, errorBody } from "../schema/wire/errors.ts";
 import { ownSecret } from "./own_secrets.ts";
+import { findProfile } from "./profiles.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Requests of the commands to a coordinator. */
@@ -10,6 +11,7 @@ import { UsageError } from "./usage_error.ts";
 export interface ConnectionFlags {
 	server?: string;
 	apiToken?: string;
+	profile?: string;
 }
 
 export const DEFAULT_SERVER = "http://127.0.0.1:7070";
@@ -18,10 +20,18 @@ export const DEFAULT_SERVER = "http://127.0.0.1:7070";
 export function withConnection(command: Command): Command {
 	return command
 		.option("--server <url>", `the coordinator's address (WINDLASS_SERVER; default: ${DEFAULT_SERVER})`)
+		.option("--profile <name>", "one of the coordinators that you have signed in to with windlass login (WINDLASS_PROFILE)")
 		.option(
 			"--api-token <token>",
 			"the token; other users see it in the process list, so better set WINDLASS_API_TOKEN (or WINDLASS_ADMIN_TOKEN)",
 		);
+}
+
+/** The address of the options and variables. @throws UsageError */
+export function serverOf({ server: given }: Pick<ConnectionFlags, "server">): string {
+	const server = (given ?? (process.env.WINDLASS_SERVER || DEFAULT_SERVER)).replace(/\/+$/, "");
+	if (!URL.canParse(server)) throw new UsageError(`--server: "${server}" is not an address like ${DEFAULT_SERVER}`);
+	return server;
 }
 
 /** No server answers, or one that is no coordinator: the coordinator may be restarting. */
@@ -35,19 +45,41 @@ interface RequestOptions {
 	headers?: Record<string, string>;
 }
 
+const NO_TOKEN = "none";
+
+/**
+ * The coordinator and the token: of the option, of a profile by its name, of the variables, and at
+ * last of the current profile. The token of a profile goes only to its server.
+ */
+function chosen(flags: ConnectionFlags): { server: string; token: string } {
+	const name = flags.profile ?? (process.env.WINDLASS_PROFILE || undefined);
+	const own = flags.apiToken ?? (name === undefined ? (ownSecret("WINDLASS_API_TOKEN") ?? ownSecret("WINDLASS_ADMIN_TOKEN")) : undefined);
+	if (own !== undefined) return { server: serverOf(flags), token: own };
+	const profile = findProfile(name);
+	const isServerNamed = flags.server !== undefined || Boolean(process.env.WINDLASS_SERVER);
+	if (profile && (!isServerNamed || serverOf(flags) === profile.server)) return profile;
+	throw new UsageError(
+		profile === null
+			? "The coordinator needs a token. Run windlass login, or set WINDLASS_API_TOKEN. The coordinator printed an admin token at its first start."
+			: `You are signed in to ${profile.server}, and not to ${serverOf(flags)}. Run: windlass login --server ${serverOf(flags)} --profile NAME`,
+	);
+}
+
 /** A coordinator, called with a person's token. */
 export class Connection {
 	readonly server: string;
 	readonly #token: string;
 
+	/** @throws UsageError without a token */
 	constructor(flags: ConnectionFlags) {
-		this.server = (flags.server ?? process.env.WINDLASS_SERVER ?? DEFAULT_SERVER).replace(/\/+$/, "");
-		if (!URL.canParse(this.server)) throw new UsageError(`--server: "${this.server}" is not an address like ${DEFAULT_SERVER}`);
-		this.#token = flags.apiToken ?? ownSecret("WINDLASS_API_TOKEN") ?? ownSecret("WINDLASS_ADMIN_TOKEN") ?? "";
-		if (this.#token === "")
-			throw new UsageError(
-				"The coordinator needs a token. Set WINDLASS_API_TOKEN to the admin token, which the coordinator printed at its first start.",
-			);
+		const { server, token } = chosen(flags);
+		this.server = server;
+		this.#token = token;
+	}
+
+	/** A connection for what needs no token. */
+	static withoutToken(server: string): Connection {
+		return new Connection({ server, apiToken: NO_TOKEN });
 	}
 
 	/**
@@ -92,7 +124,7 @@ export class Connection {
 			headersTimeout: 0,
 			bodyTimeout: 0,
 			headers: {
-				Authorization: `Bearer ${this.#token}`,
+				...(this.#token === NO_TOKEN ? {} : { Authorization: `Bearer ${this.#token}` }),
 				...(json === undefined ? {} : { "Content-Type": "application/json" }),
 				...(body ? { "Content-Type": body.type } : {}),
 				...(body?.length === undefined ? {} : { "Content-Length": String(body.length) }),

@@ -186,7 +186,7 @@ export interface Dispatcher extends Rpc.DurableObjectBranded {
 	cancelRun(runId: string, actor: string): Promise<Result<RunRows>>;
 	cancelJob(jobId: string, actor: string): Promise<Result<JobRows>>;
 	/** Approves a job. @see approveJob */
-	approve(jobId: string, by: Approver): Promise<Result<JobRows>>;
+	approve(jobId: string, by: Approver, comment: string | null): Promise<Result<JobRows>>;
 	/** Declines a job. @see declineJob */
 	decline(jobId: string, by: Approver, comment: string | null): Promise<Result<JobRows>>;
 	/** @see approveRun */

@@ -27,6 +27,8 @@ import { openApiRoute } from "./http/openapi.ts";
 import { type Route, route } from "./http/route.ts";
 import { jobRoutes } from "./jobs/api.ts";
 import { jobsPages } from "./jobs/pages/routes.ts";
+import { loginRoutes } from "./logins/api.ts";
+import { loginPages } from "./logins/pages/login.tsx";
 import { jobLogRoutes } from "./logs/api.ts";
 import { logsPages } from "./logs/pages/routes.ts";
 import { notificationRoutes } from "./notifications/api.ts";
@@ -91,6 +93,7 @@ export const routes: readonly Route[] = [
 	...tokenRoutes,
 	...auditRoutes,
 	...peopleRoutes,
+	...loginRoutes,
 	...sourceRoutes,
 	...agentRoutes,
 	...manageAgentRoutes,
@@ -124,6 +127,7 @@ export const routes: readonly Route[] = [
 	...tokensPages,
 	...auditPages,
 	...peoplePages,
+	...loginPages,
 	...assetRoutes,
 	route({
 		method: "GET",

@@ -18,7 +18,15 @@ export function approveCommand(): Command {
 	)
 		.argument(...WAITING)
 		.argument(...ONE_JOB)
-		.action((named: string, job: string | undefined, flags: Flags) => changeRunOrJob([named, job], flags, "approve", {}, waitingJob));
+		.option("-m, --comment <text>", "your words, which the run keeps; for a job")
+		.action((named: string, job: string | undefined, { comment, ...flags }: Flags & { comment?: string }) =>
+			changeRunOrJob([named, job], flags, "approve", comment === undefined ? {} : { comment }, async (connection, id) => {
+				const chosen = await waitingJob(connection, id);
+				if (comment !== undefined && kindOf(chosen) === "runs")
+					throw new UsageError("--comment is for the approval of a job, not of a run");
+				return chosen;
+			}),
+		);
 }
 
 export function declineCommand(): Command {

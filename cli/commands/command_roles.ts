@@ -7,6 +7,8 @@ export const COMMAND_ACTIONS: Readonly<Record<string, Action>> = {
 	"token list": "own.tokens",
 	"token rotate": "own.tokens",
 	"token revoke": "own.tokens",
+	login: "own.tokens",
+	logout: "own.tokens",
 	whoami: "own.tokens",
 	run: "runs.submit",
 	graph: "read",

@@ -124,8 +124,8 @@ function revokeCommand(): Command {
 
 export function whoamiCommand(): Command {
 	return command("whoami", "Say who your token is, and what it may do.", "windlass whoami").action(async (flags: Flags) => {
-		const { name, role, projects, expires_at, may } = await new Connection(flags).json<Caller>("/api/v1/whoami");
-		if (flags.output === "json") return printJson({ name, role, projects, expires_at, may });
+		const { token_id, name, role, projects, expires_at, may } = await new Connection(flags).json<Caller>("/api/v1/whoami");
+		if (flags.output === "json") return printJson({ token_id, name, role, projects, expires_at, may });
 		print(`${name}, ${role}${projects === null ? "" : `, of ${projects.join(", ")} only`}`);
 		print(expires_at === null ? "The token does not expire." : `The token expires at ${expires_at}.`);
 		print(`May: ${may.join(", ")}`);

@@ -69,7 +69,7 @@ async function picturesOf(url: string, token: string): Promise<Picture[]> {
 async function take(page: Page, url: string, token: string, { name, address }: Picture): Promise<void> {
 	await page.goto(`${url}/sign-in`);
 	await page.getByLabel("Token").fill(token);
-	await page.getByRole("button", { name: "Sign in" }).click();
+	await page.getByRole("button", { name: "Use the token" }).click();
 	await page.waitForURL(`${url}/`);
 	await page.goto(url + address);
 	await page.waitForLoadState("load");

@@ -72,6 +72,24 @@ export const invitations = sqliteTable("invitations", {
 	used_at: integer("used_at"),
 });
 
+/** Commands on machines that ask to act as a person. */
+export const logins = sqliteTable("logins", {
+	/** sha256 in hex of the secret that the command has. */
+	hash: text("hash").primaryKey(),
+	/** What the person compares and types. */
+	code: text("code").notNull().unique(),
+	machine: text("machine").notNull(),
+	/** The address of the command. */
+	address: text("address").notNull(),
+	created_at: integer("created_at").notNull(),
+	expires_at: integer("expires_at").notNull(),
+	/** The id of the token or person that has decided; null: nobody yet. */
+	decided_by: text("decided_by"),
+	/** The role of the token; null: denied, or nobody has decided. */
+	role: text("role", { enum: ROLES }),
+	claimed_at: integer("claimed_at"),
+});
+
 export const signInLinks = sqliteTable("sign_in_links", {
 	/** sha256 in hex of the code in the link. */
 	hash: text("hash").primaryKey(),
@@ -192,8 +210,10 @@ export const jobs = sqliteTable(
 		outputs: text("outputs"),
 		/** The attempt whose artifacts count. A reused job has an attempt of an earlier run. */
 		result_attempt: text("result_attempt"),
-		/** Who approved it. */
+		/** Who approved it, once enough have. */
 		approved_by: text("approved_by"),
+		/** JSON list of the approvals so far, with their words; null: none. */
+		approvals: text("approvals"),
 		exit_code: integer("exit_code"),
 		/** The number of the newest attempt; 0 before the first. */
 		attempt: integer("attempt").notNull(),

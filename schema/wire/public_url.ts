@@ -17,6 +17,7 @@ export const OWN_SEGMENTS: ReadonlySet<string> = new Set([
 	"jobs",
 	"join",
 	"keys",
+	"login",
 	"new",
 	"openapi.json",
 	"password",

@@ -104,6 +104,8 @@ export const job = z.object({
 	outputs: z.record(z.string(), z.string()).nullable(),
 	/** Who approved it; null before that. */
 	approved_by: z.string().nullable(),
+	/** Who has approved it so far, and with what words. */
+	approvals: z.array(z.object({ by: z.string(), comment: z.string().nullable(), at: z.string() })),
 	exit_code: z.number().int().nullable(),
 	/** The number of the newest attempt, 0 before the first. */
 	attempt: z.number().int().nonnegative(),

@@ -67,6 +67,8 @@ export type CreatedToken = z.infer<typeof createdToken>;
 
 /** GET /whoami */
 export const caller = z.object({
+	/** The token of the request; null for a session of a person. */
+	token_id: z.string().nullable(),
 	name: z.string(),
 	role: z.enum(ROLES),
 	projects: z.array(z.string()).nullable(),

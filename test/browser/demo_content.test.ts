@@ -212,7 +212,20 @@ describe("every page of this content", () => {
 		const tabs = (path: string, names: readonly string[]) => names.map((name) => `${path}?tab=${name}`);
 		paths = [
 			...["/", "/?state=failed", "/?text=nothing-has-this", "/queue", "/agents", `/agents/${agent?.id}`, "/tests", "/tests?project=web"],
-			...["/settings", "/sessions", "/search", "/search?q=cart", "/keys", "/new", "/projects", "/nothing-is-here"],
+			...[
+				"/settings",
+				"/sessions",
+				"/tokens",
+				"/people",
+				"/audit",
+				"/login",
+				"/search",
+				"/search?q=cart",
+				"/keys",
+				"/new",
+				"/projects",
+				"/nothing-is-here",
+			],
 			...[failed, release, matrix, approval, stuck, fork].map(({ id }) => `/runs/${id}`),
 			...tabs(`/runs/${failed.id}`, ["graph", "timeline", "tests", "artifacts", "compare"]),
 			...tabs(`/runs/${release.id}`, ["graph", "timeline"]),

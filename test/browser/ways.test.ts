@@ -171,11 +171,11 @@ test("a deep link survives the sign-in, and a wrong token is reported", async ()
 	const page = await (await browser.newContext()).newPage();
 	await page.goto(`${coordinator.url}/runs/${failed.id}?tab=graph`);
 	await page.getByLabel("Token").fill("wlu_wrong");
-	await page.getByRole("button", { name: "Sign in" }).click();
+	await page.getByRole("button", { name: "Use the token" }).click();
 	await shown(() => page.getByText(/The token is not valid/).count()).toBe(1);
 	await page.goto(`${coordinator.url}/runs/${failed.id}?tab=graph`);
 	await page.getByLabel("Token").fill(ADMIN_TOKEN);
-	await page.getByRole("button", { name: "Sign in" }).click();
+	await page.getByRole("button", { name: "Use the token" }).click();
 	await page.waitForURL(`${coordinator.url}/runs/${failed.id}?tab=graph`);
 	// No other server is led to.
 	for (const to of ["//evil.lan/", "https://evil.lan/", "/\\evil.lan", "/\t/evil.lan", "/a/../..//evil.lan", "/sign-out"]) {

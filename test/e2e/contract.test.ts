@@ -387,6 +387,18 @@ describe("the OpenAPI document", () => {
 		await call("DELETE /api/v1/projects/{name}", { name: "contracted" });
 	});
 
+	test("is true for a command that signs in", async () => {
+		const asked = await call("POST /api/v1/logins", {}, { token: null, body: { machine: "laptop" } });
+		const claim = { token: null, body: { secret: asked.secret } };
+		expect(await call("POST /api/v1/logins/claim", {}, claim)).toEqual({ state: "waiting", token: null });
+		const form = new URLSearchParams({ code: asked.code, decision: "allow", role: "viewer" }).toString();
+		await coordinator.request("/login", { method: "POST", body: form });
+		const { token } = await call("POST /api/v1/logins/claim", {}, claim);
+		expect(token).toMatchObject({ kind: "service", name: "laptop", role: "viewer" });
+		await call("POST /api/v1/logins/claim", {}, claim);
+		await call("DELETE /api/v1/tokens/{id}", { id: token.id });
+	});
+
 	test("is true for people", async () => {
 		const body = { name: "ada", role: "viewer" };
 		const { url } = await call("POST /api/v1/people", {}, { body });

@@ -39,7 +39,7 @@ export async function signedIn(
 	page.on("pageerror", (error) => complaints.push(String(error)));
 	await page.goto(`${coordinatorUrl}/sign-in`);
 	await page.getByLabel("Token").fill(ADMIN_TOKEN);
-	await page.getByRole("button", { name: "Sign in" }).click();
+	await page.getByRole("button", { name: "Use the token" }).click();
 	await page.waitForURL(`${coordinatorUrl}/`);
 	complaints.length = 0;
 	return { page, complaints };

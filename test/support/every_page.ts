@@ -32,7 +32,7 @@ export async function faultsOfPages(
 	page.on("pageerror", (error) => faults.push(`${page.url()}: ${error}`));
 	await page.goto(`${url}/sign-in`);
 	await page.getByLabel("Token").fill(ADMIN_TOKEN);
-	await page.getByRole("button", { name: "Sign in" }).click();
+	await page.getByRole("button", { name: "Use the token" }).click();
 	await page.waitForURL(`${url}/`);
 	for (const path of paths) {
 		await page.goto(url + path);

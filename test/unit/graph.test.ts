@@ -202,13 +202,13 @@ describe("approvals of jobs", () => {
 		const stage = new Stage();
 		const run = stage.submit(text);
 		const gate = stage.queue.job(run, "d").id;
-		expect(refusalOf(() => approveJob(stage.queue.core, gate, { name: "ada", role: "admin" }))).toBe("conflict");
+		expect(refusalOf(() => approveJob(stage.queue.core, gate, { name: "ada", role: "admin" }, null))).toBe("conflict");
 		stage.finish(run, "a");
 		expect([stage.run(run), stage.states(run).d]).toEqual(["waiting", "blocked (approval)"]);
 		expect(explainJob(stage.queue.core, gate)?.summary).toBe("Waits for an approval (within 10m): Ship it?");
-		expect(refusalOf(() => approveJob(stage.queue.core, gate, { name: "eve", role: "viewer" }))).toBe("forbidden");
-		approveJob(stage.queue.core, gate, { name: "ada", role: "admin" });
-		approveJob(stage.queue.core, gate, { name: "bob", role: "admin" });
+		expect(refusalOf(() => approveJob(stage.queue.core, gate, { name: "eve", role: "viewer" }, null))).toBe("forbidden");
+		approveJob(stage.queue.core, gate, { name: "ada", role: "admin" }, null);
+		approveJob(stage.queue.core, gate, { name: "bob", role: "admin" }, null);
 		expect(stage.queue.job(run, "d")).toMatchObject({ state: "queued", approved_by: "ada" });
 		expect(refusalOf(() => declineJob(stage.queue.core, gate, { name: "bob", role: "admin" }, null))).toBe("conflict");
 		expect(stage.run(run)).toBe("running");
@@ -293,7 +293,7 @@ describe("concurrency", () => {
 		const gated = stage.submit(runs("", "approval: true, "));
 		const other = stage.submit(runs());
 		expect([stage.run(gated), stage.states(other).a]).toEqual(["waiting", "queued"]);
-		approveJob(stage.queue.core, stage.queue.job(gated, "a").id, { name: "ada", role: "admin" });
+		approveJob(stage.queue.core, stage.queue.job(gated, "a").id, { name: "ada", role: "admin" }, null);
 		expect(stage.states(gated).a).toBe("blocked (concurrency)");
 		const text =
 			"concurrency: { group: held, hold_during_approval: true }\njobs: { a: { steps: [x] }, b: { needs: a, approval: true, steps: [x] } }";

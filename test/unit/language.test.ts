@@ -478,6 +478,8 @@ describe("values", () => {
 		["concurrency: { group: g, limit: 2, cancel_in_progress: true }\nsteps: [a]", "needs a `limit` of 1"],
 		["concurrency: '${{ params.x }}'\nsteps: [a]", "The pipeline has no parameter `x`."],
 		["approval: { roles: [owner] }\nsteps: [a]", 'Unknown value: text "owner". (Write one of: maintainer, admin, operator.)'],
+		["approval: { count: 0 }\nsteps: [a]", "1:20 approval.count"],
+		["approval: { users: [] }\nsteps: [a]", "1:20 approval.users"],
 		["approval: { timeout: 40d }\nsteps: [a]", "The longest wait for an approval is 30d"],
 		["runs_on: { memory: lots }\nsteps: [a]", "is not a size. Write 512MiB or 8GiB."],
 		["runs_on: { tools: { node: newest } }\nsteps: [a]", "not a range of versions"],

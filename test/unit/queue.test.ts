@@ -5,7 +5,7 @@ import { JOB_STATES } from "../../schema/wire/states.ts";
 import { closeSession, openSession, registerAgent } from "../../worker/queue/core/agents/agents.ts";
 import { changeAgent, removeAgent } from "../../worker/queue/core/agents/lifecycle.ts";
 import { createRegistrationToken } from "../../worker/queue/core/agents/registration_tokens.ts";
-import { command } from "../../worker/queue/core/core.ts";
+import { type Core, command } from "../../worker/queue/core/core.ts";
 import type { Discovered } from "../../worker/queue/core/discovery/discovery_jobs.ts";
 import {
 	addSchedule,
@@ -44,7 +44,7 @@ import { recordWarmed, warmProjectsOf } from "../../worker/queue/core/leases/war
 import { readChanges } from "../../worker/queue/core/reads.ts";
 import { acknowledgeBatch, buryEntry, nextBatch, type OutboxBatch, outboxDepth } from "../../worker/queue/core/record/outbox.ts";
 import { findAgent } from "../../worker/queue/core/rows.ts";
-import { approveJob, approveRun, declineJob, declineRun } from "../../worker/queue/core/runs/approvals.ts";
+import { type Approver, approveJob, approveRun, declineJob, declineRun } from "../../worker/queue/core/runs/approvals.ts";
 import { cancelJobById, cancelRun } from "../../worker/queue/core/runs/cancel.ts";
 import { explainJob } from "../../worker/queue/core/runs/explain.ts";
 import { CANCEL_BY, runStateOf } from "../../worker/queue/core/runs/progress.ts";
@@ -1335,9 +1335,9 @@ describe("approvals", () => {
 
 	test.each([
 		["a job", "job_none", approveJob],
-		["a run", "run_none", approveRun],
+		["a run", "run_none", (core: Core, id: string, by: Approver) => approveRun(core, id, by)],
 	] as const)("%s that does not exist cannot be approved", (_, id, approve) => {
-		expect(refusalOf(() => approve(new Queue().core, id, ADA))).toBe("not_found");
+		expect(refusalOf(() => approve(new Queue().core, id, ADA, null))).toBe("not_found");
 	});
 
 	test.each([
@@ -1365,7 +1365,7 @@ describe("approvals", () => {
 		for (const decide of [
 			() => approveRun(queue.core, run, ADA),
 			() => declineRun(queue.core, run, ADA, null),
-			() => approveJob(queue.core, id, ADA),
+			() => approveJob(queue.core, id, ADA, null),
 			() => declineJob(queue.core, id, ADA, null),
 		])
 			expect(refusalOf(decide)).toBe("conflict");
@@ -1375,15 +1375,60 @@ describe("approvals", () => {
 		const queue = new Queue();
 		const run = untrusted(queue, "jobs: { a: { if: 'failure()', steps: [x] }, b: { approval: true, steps: [x] } }");
 		const { id } = queue.job(run, "b");
-		expect(refusalOf(() => approveJob(queue.core, id, ADA))).toBe("conflict");
+		expect(refusalOf(() => approveJob(queue.core, id, ADA, null))).toBe("conflict");
 		for (const _ of [1, 2]) approveRun(queue.core, run, ADA);
 		expect(queue.jobs(run).map(({ state, reason_code }) => [state, reason_code])).toEqual([
 			["skipped", "condition"],
 			["blocked", "approval"],
 		]);
-		approveJob(queue.core, id, ADA);
+		approveJob(queue.core, id, ADA, null);
 		expect(queue.job(run, "b").state).toBe("queued");
 		expect(refusalOf(() => declineJob(queue.core, id, ADA, null))).toBe("conflict");
+	});
+
+	test("as many as the job asks for, each person once, with their words", () => {
+		const queue = new Queue();
+		const run = queue.submit("jobs: { a: { approval: { count: 2, message: Ship it? }, steps: [x] } }");
+		const { id } = queue.job(run, "a");
+		expect(queue.job(run, "a").reason_text).toBe("Waits for 2 approvals: Ship it?");
+		for (const comment of ["looks good", "again"]) approveJob(queue.core, id, ADA, comment);
+		expect(queue.job(run, "a")).toMatchObject({
+			state: "blocked",
+			reason_text: "Waits for 1 more approval after ada: Ship it?",
+			approved_by: null,
+		});
+		expect(queue.run(run).state).toBe("waiting");
+		approveJob(queue.core, id, { name: "bob", role: "admin" }, null);
+		expect(queue.job(run, "a")).toMatchObject({ state: "queued", approved_by: "ada, bob" });
+		expect(JSON.parse(queue.job(run, "a").approvals ?? "")).toMatchObject([
+			{ by: "ada", comment: "looks good", at: new Date(queue.now).toISOString() },
+			{ by: "bob", comment: null },
+		]);
+	});
+
+	test("of those whom the job names, and of nobody else", () => {
+		const queue = new Queue();
+		const asked = (approval: string, by: Approver) => {
+			const run = queue.submit(`jobs: { a: { approval: { ${approval} }, steps: [x] } }`);
+			return refusalOf(() => approveJob(queue.core, queue.job(run, "a").id, by, null));
+		};
+		const bob: Approver = { name: "bob", role: "operator" };
+		expect(asked("users: [ada]", ADA)).toBe("none");
+		expect(asked("users: [ada]", bob)).toBe("forbidden");
+		expect(asked("users: [ada], roles: [admin]", bob)).toBe("none");
+		expect(asked("roles: [admin]", ADA)).toBe("forbidden");
+		expect(asked("not_author: true", ADA)).toBe("none");
+		expect(asked("not_author: true", { name: "test", role: "operator" })).toBe("forbidden");
+	});
+
+	test("that somebody declines after another has approved ends the job", () => {
+		const queue = new Queue();
+		const run = queue.submit("jobs: { a: { approval: { count: 2 }, steps: [x] } }");
+		const { id } = queue.job(run, "a");
+		approveJob(queue.core, id, ADA, null);
+		declineJob(queue.core, id, { name: "bob", role: "admin" }, "not today");
+		expect(queue.job(run, "a")).toMatchObject({ state: "cancelled", reason_text: "Declined by bob: not today." });
+		expect(refusalOf(() => approveJob(queue.core, id, { name: "cora", role: "admin" }, null))).toBe("conflict");
 	});
 
 	test("an approval without a timeout waits for ever", () => {
@@ -1393,7 +1438,7 @@ describe("approvals", () => {
 		expect(queue.run(run).state).toBe("waiting");
 		declineJob(queue.core, queue.job(run, "a").id, ADA, null);
 		expect([queue.run(run).state, queue.job(run, "a").reason_text]).toEqual(["cancelled", "Declined by ada."]);
-		expect(refusalOf(() => approveJob(queue.core, queue.job(run, "a").id, ADA))).toBe("conflict");
+		expect(refusalOf(() => approveJob(queue.core, queue.job(run, "a").id, ADA, null))).toBe("conflict");
 	});
 
 	test("a run keeps its slot of a group during an approval only where the group says so", () => {
@@ -1459,7 +1504,7 @@ describe("notifications", () => {
 			"web",
 		);
 		queue.finish(queue.take(agent));
-		approveJob(queue.core, queue.job(id, "b").id, { name: "ada", role: "admin" });
+		approveJob(queue.core, queue.job(id, "b").id, { name: "ada", role: "admin" }, null);
 		expect(queue.run(id).state).toBe("running");
 		expect(queue.sql.all("SELECT * FROM effects WHERE kind = 'notify'")).toHaveLength(1);
 	});

@@ -7,8 +7,11 @@ import { approveJobOf, approveRunOf, declineJobOf, declineRunOf } from "./servic
 
 type Caller = RequestContext<"user" | "host">;
 
-async function approve(context: Caller): Promise<Response> {
-	return json(presentJob(await approveJobOf(context)));
+async function approve(context: Caller & Bodied<typeof approvalRequest>): Promise<Response> {
+	// A request without a body approves without words.
+	const hasBody = context.request.body !== null && context.request.headers.get("Content-Length") !== "0";
+	const { comment } = hasBody ? await context.readBody() : {};
+	return json(presentJob(await approveJobOf(context, comment ?? null)));
 }
 
 async function decline(context: Caller & Bodied<typeof approvalRequest>): Promise<Response> {
@@ -49,6 +52,7 @@ export const approvalRoutes = [
 		allow: ["user", "host"],
 		action: "runs.approve",
 		description: { summary: "Approve a job", answers: { 200: resources.job } },
+		body: resources.approvalRequest,
 		handle: approve,
 	}),
 	route({

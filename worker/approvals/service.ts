@@ -21,19 +21,16 @@ function approverOf(principal: Extract<Principal, { kind: "user" | "host" }>): A
 }
 
 /** @throws ApiError `not_found`, `conflict` if the job waits for no approval */
-export async function approveJobOf({
-	environment,
-	principal,
-	params,
-	requestId,
-	noted,
-}: Deciding): Promise<Pick<JobRecord, "job" | "attempts">> {
+export async function approveJobOf(
+	{ environment, principal, params, requestId, noted }: Deciding,
+	comment: string | null,
+): Promise<Pick<JobRecord, "job" | "attempts">> {
 	const record = await requireJob(environment, principal.team, params.id ?? "");
 	const { job } = record;
-	noted.job = job.name;
+	Object.assign(noted, { job: job.name, comment });
 	if (isTerminal(job.state) && job.approved_by !== null) return record;
 	assertOpen(job);
-	const rows = unwrap(await dispatcherOf(environment, principal.team).approve(job.id, approverOf(principal)));
+	const rows = unwrap(await dispatcherOf(environment, principal.team).approve(job.id, approverOf(principal), comment));
 	log("info", "job approved", { request_id: requestId, job: job.id, actor: actorOf(principal) });
 	return rows;
 }

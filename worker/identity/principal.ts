@@ -8,7 +8,7 @@ import { isSameSecret, sha256 } from "./digest.ts";
 import { JOB_TOKEN_PREFIX, type JobTokenClaims, verifyJobToken } from "./job_token.ts";
 import { LEASE_TOKEN_PREFIX, type LeaseTokenClaims, verifyLease } from "./lease_token.ts";
 import { sessionOf, showsSession } from "./session.ts";
-import { recordUse, type Token } from "./tokens_store.ts";
+import { findActor, recordUse, type Token } from "./tokens_store.ts";
 import { type Claim, findShownToken } from "./wrong_credentials.ts";
 
 /** The caller of a request. */
@@ -135,7 +135,16 @@ async function identifyToken(environment: Environment, client: Client, token: st
 	return userOf(found, null);
 }
 
-function userOf({ team, kind, role, name, id, person_id, projects, created_at: since }: Token, sessionId: string | null): Principal {
+/** The caller that a live token or person of this id is; null without one. */
+export async function principalOf(db: D1Database, team: string, id: string): Promise<Extract<Principal, { kind: "user" }> | null> {
+	const found = await findActor(db, team, id);
+	return found ? userOf(found, null) : null;
+}
+
+function userOf(
+	{ team, kind, role, name, id, person_id, projects, created_at: since }: Token,
+	sessionId: string | null,
+): Extract<Principal, { kind: "user" }> {
 	const personId = kind === "person" ? id : person_id;
 	return { kind: "user", team, role, name, tokenId: id, personId, since, sessionId, projects };
 }

@@ -67,6 +67,16 @@ export async function findTokenById(db: D1Database, team: string, id: string, no
 	return found;
 }
 
+/** A live token or person by its id, as it acts. */
+export async function findActor(db: D1Database, team: string, id: string): Promise<Token | undefined> {
+	const [row] = await drizzle(db)
+		.select({ token: tokens, person })
+		.from(tokens)
+		.leftJoin(person, eq(person.id, tokens.person_id))
+		.where(and(eq(tokens.team, team), eq(tokens.id, id), isLive(Date.now())));
+	return row && actingAs(row.token, row.person);
+}
+
 function isLive(now: number): SQL | undefined {
 	return and(isNull(tokens.revoked_at), or(isNull(tokens.expires_at), gt(tokens.expires_at, now)));
 }

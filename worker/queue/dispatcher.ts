@@ -229,9 +229,9 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 		});
 	}
 
-	async approve(jobId: string, by: Approver): Promise<Result<JobRows>> {
+	async approve(jobId: string, by: Approver, comment: string | null): Promise<Result<JobRows>> {
 		return this.#command((core) => {
-			approveJob(core, jobId, by);
+			approveJob(core, jobId, by, comment);
 			return readJob(core, jobId) as JobRows;
 		});
 	}

@@ -51,6 +51,11 @@ export function presentRun({ run, jobs, attempts }: RunRecord, baseUrl: string):
 	};
 }
 
+/** A text of a queue or a record is as it was stored. */
+function approvalsOf({ approvals }: Pick<JobRow, "approvals">): JobSummary["approvals"] {
+	return approvals === null ? [] : (JSON.parse(approvals) as JobSummary["approvals"]);
+}
+
 export function presentJobSummary(job: JobRow): JobSummary {
 	return {
 		id: job.id,
@@ -65,6 +70,7 @@ export function presentJobSummary(job: JobRow): JobSummary {
 		allow_failure: job.allow_failure === 1,
 		outputs: job.outputs === null ? null : (JSON.parse(job.outputs) as Record<string, string>),
 		approved_by: job.approved_by,
+		approvals: approvalsOf(job),
 		exit_code: job.exit_code,
 		attempt: job.attempt,
 		created_at: isoTime(job.created_at),

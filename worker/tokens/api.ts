@@ -28,10 +28,11 @@ async function revoke(context: Caller): Promise<Response> {
 
 /** GET /whoami: who the token is, and what it may do. */
 async function whoami({ environment, principal }: Caller): Promise<Response> {
-	const { name, role, projects, team, tokenId } = principal;
+	const { name, role, projects, team, tokenId, personId } = principal;
 	const expiresAt = (await findTokenById(environment.DB, team, tokenId, Date.now()))?.expires_at ?? null;
 	return json({
 		...{ name, role, projects: projects === null ? null : [...projects] },
+		token_id: tokenId === personId ? null : tokenId,
 		expires_at: expiresAt === null ? null : new Date(expiresAt).toISOString(),
 		may: (Object.keys(ACTIONS) as Action[]).filter((action) => may(role, action)),
 	} satisfies tokens.Caller);

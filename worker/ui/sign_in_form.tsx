@@ -20,7 +20,7 @@ export function SignInForm({ to = "/" }: { to?: string }) {
 				<label>
 					Token <input type="password" name="token" required autoComplete="off" />
 				</label>
-				<button type="submit">Sign in with a token</button>
+				<button type="submit">Use the token</button>
 			</form>
 		</>
 	);

@@ -184,7 +184,10 @@ export class JobResolver {
 			concurrency: job.concurrency ? yield* this.group(job.concurrency, scope, [...path, "concurrency"]) : null,
 			approval: job.approval
 				? {
-						roles: job.approval.roles ?? [APPROVER_ROLES[0]],
+						roles: job.approval.roles ?? (job.approval.users ? [] : [APPROVER_ROLES[0]]),
+						users: job.approval.users ?? [],
+						count: job.approval.count ?? 1,
+						not_author: job.approval.not_author ?? false,
 						timeout_ms: job.approval.timeout ?? null,
 						message: job.approval.message ?? null,
 					}

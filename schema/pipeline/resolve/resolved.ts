@@ -89,7 +89,17 @@ const resolvedJob = z.object({
 	max_parallel: z.number().nullable().default(null),
 	concurrency: concurrency.nullable().default(null),
 	approval: z
-		.object({ roles: z.array(z.enum(APPROVER_ROLES)), timeout_ms: z.number().nullable(), message: z.string().nullable() })
+		.object({
+			roles: z.array(z.enum(APPROVER_ROLES)),
+			/** Names of those who may approve, beside the roles. */
+			users: z.array(z.string()).default([]),
+			/** How many must approve. */
+			count: z.number().default(1),
+			/** Whether the person who submitted the run may not. */
+			not_author: z.boolean().default(false),
+			timeout_ms: z.number().nullable(),
+			message: z.string().nullable(),
+		})
 		.nullable()
 		.default(null),
 	outputs: z.array(z.string()).default([]),

@@ -27,6 +27,7 @@ import {
 	isScalar,
 	listOfOne,
 	longDuration,
+	meant,
 	nonEmpty,
 	nonEmptyTemplate,
 	oneOrMore,
@@ -110,12 +111,23 @@ const runConcurrency = withShorthand(
 
 /** Who can be asked for an approval. */
 export const APPROVER_ROLES = ["maintainer", "admin", "operator"] as const satisfies readonly Role[];
+const MAX_APPROVALS = 10;
 const approvalShape = strict({
 	roles: z
 		.array(z.enum(APPROVER_ROLES))
 		.min(1)
 		.optional()
-		.describe("Who can approve: people with one of these roles, or a greater one. Default: `maintainer`."),
+		.describe(
+			"Who can approve: people with one of these roles, or a greater one. Default: `maintainer`; nobody by their role where `users` is given.",
+		),
+	users: z
+		.array(nonEmpty)
+		.min(1)
+		.max(100)
+		.optional()
+		.describe("Who can approve, by name, whatever their role among those that may approve. Beside `roles`: these, too."),
+	count: meant(z.number().int().min(1).max(MAX_APPROVALS)).optional().describe("How many of them must approve. Default: 1."),
+	not_author: flag.optional().describe("Whether the person who submitted the run may not approve. Default: `false`."),
 	timeout: longDuration
 		.optional()
 		.describe("After this time without an approval the job is cancelled, and so is the run. Default: no limit."),

@@ -7,4 +7,6 @@ export async function isLiveToken(): Promise<boolean> {
 	return true;
 }
 
+export async function findActor(): Promise<undefined> {}
+
 export async function recordUse(): Promise<void> {}

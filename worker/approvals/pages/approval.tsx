@@ -9,7 +9,7 @@ export function awaitsApproval(job: Job): boolean {
 
 /** The buttons that approve or decline a job. */
 export function JobApproval({ job }: { job: Job }) {
-	return awaitsApproval(job) ? <Decision of={`/jobs/${job.id}`} /> : null;
+	return awaitsApproval(job) ? <Decision of={`/jobs/${job.id}`} hasWords /> : null;
 }
 
 /** The buttons for a run of a fork, and a warning that the run gets no secrets. */
@@ -31,15 +31,18 @@ export function RunApproval({ run }: { run: Run }) {
 	);
 }
 
-function Decision({ of }: { of: string }) {
+/** @param hasWords whether the decision has words that the run keeps */
+function Decision({ of, hasWords = false }: { of: string; hasWords?: boolean }) {
 	return (
 		<div class="approval">
-			<PostForm action={`${of}/approve`}>
+			<PostForm action={`${of}/approve`} class="row">
+				{hasWords && <input name="comment" placeholder="your words, if you like" aria-label="Words of the approval" maxLength={500} />}
 				<button type="submit" class="main">
 					Approve
 				</button>
 			</PostForm>
-			<PostForm action={`${of}/decline`}>
+			<PostForm action={`${of}/decline`} class="row">
+				{hasWords && <input name="comment" placeholder="why, if you decline" aria-label="Why it is declined" maxLength={500} />}
 				<button type="submit" class="danger">
 					Decline
 				</button>

@@ -103,7 +103,8 @@ function JobHead({ job, run, reason, usual, attempt }: JobPageProps) {
 					job.exit_code !== null && job.exit_code !== 0 && `exit code ${job.exit_code}`,
 					job.allow_failure && "may fail",
 					usual !== null && usualText(usual),
-					job.approved_by !== null && `approved by ${job.approved_by}`,
+					...job.approvals.map(({ by, comment }) => `approved by ${by}${comment === null ? "" : `: ${comment}`}`),
+					job.approvals.length === 0 && job.approved_by !== null && `approved by ${job.approved_by}`,
 					...Object.entries(job.matrix ?? {}).map(([axis, value]) => `${axis} ${value}`),
 				]
 					.filter(Boolean)

@@ -307,6 +307,7 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
 	[
 		"CREATE TABLE warm_agents (project TEXT NOT NULL, agent_id TEXT NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (project, agent_id)) STRICT, WITHOUT ROWID",
 		"CREATE INDEX warm_agents_by_agent ON warm_agents(agent_id)",
+		"ALTER TABLE jobs ADD COLUMN approvals TEXT",
 	],
 ];
 

@@ -216,7 +216,8 @@ CREATE TABLE jobs (
 	result_attempt TEXT, -- the attempt whose artifacts count
 	approved_by TEXT,
 	group_key TEXT,
-	snoozes INTEGER NOT NULL DEFAULT 0 -- attempts that ended before they began and do not count
+	snoozes INTEGER NOT NULL DEFAULT 0, -- attempts that ended before they began and do not count
+	approvals TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX jobs_by_rev ON jobs(rev);
 CREATE INDEX jobs_in_group ON jobs(group_key, state) WHERE group_key IS NOT NULL;

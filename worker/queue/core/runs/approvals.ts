@@ -1,6 +1,7 @@
 import { formatDuration } from "../../../../schema/wire/duration.ts";
 import { ApiError, notFound } from "../../../../schema/wire/errors.ts";
 import { isAtLeast, type Role } from "../../../../schema/wire/permissions.ts";
+import type { Job } from "../../../../schema/wire/resources.ts";
 import { isTerminal, type Reason } from "../../../../schema/wire/states.ts";
 import { type Core, command, nextRev } from "../core.ts";
 import { markDirty } from "../record/outbox.ts";
@@ -8,7 +9,7 @@ import { changeRow, findJob, findRun, type JobRow, type RunRow } from "../rows.t
 import { clearTimer } from "../timers.ts";
 import { cancelJobsOf } from "./cancel.ts";
 import { definitionOf } from "./definitions.ts";
-import { advance, afterJobEnded, CANCEL_BY, needsRunApproval, RUN_APPROVAL_MS, updateRun } from "./progress.ts";
+import { advance, afterJobEnded, awaitMore, CANCEL_BY, needsRunApproval, RUN_APPROVAL_MS, updateRun } from "./progress.ts";
 import { stopJob } from "./stop.ts";
 
 /**
@@ -23,20 +24,42 @@ export interface Approver {
 }
 
 /**
- * Approves a job. A second approval changes nothing.
- * @throws ApiError `not_found`, `forbidden` without one of the roles, `conflict` if the job does not wait for an approval
+ * Approves a job. A second approval of the same person changes nothing. The job goes on once enough
+ * people have approved it.
+ * @param comment in their words; null: none
+ * @throws ApiError `not_found`, `forbidden` for who may not, `conflict` if the job does not wait for an approval
  */
-export function approveJob(core: Core, jobId: string, by: Approver): void {
+export function approveJob(core: Core, jobId: string, by: Approver, comment: string | null): void {
 	const body = () => {
 		const job = jobAwaitingApproval(core, jobId, by);
 		if (job === null) return;
-		changeRow(core, "jobs", job.id, { approved_by: by.name });
-		job.approved_by = by.name;
+		const before = approvalsOf(job);
+		if (before.some((one) => one.by === by.name)) return;
+		const approvals = [...before, { by: by.name, comment, at: new Date(core.now()).toISOString() }];
+		const missing = (definitionOf(core, job).approval?.count ?? 1) - approvals.length;
+		const names = approvals.map((one) => one.by).join(", ");
+		recordApprovals(core, job, approvals, missing > 0 ? null : names);
+		if (missing > 0) {
+			awaitMore(core, job, missing, names);
+			updateRun(core, job.run_id);
+			return;
+		}
 		clearTimer(core, "approval", job.id);
 		if (advance(core, job)) afterJobEnded(core, job);
 		else updateRun(core, job.run_id);
 	};
 	command(core, body, by.name);
+}
+
+function approvalsOf({ approvals }: JobRow): Job["approvals"] {
+	return approvals === null ? [] : (JSON.parse(approvals) as Job["approvals"]);
+}
+
+function recordApprovals(core: Core, job: JobRow, approvals: Job["approvals"], approvedBy: string | null): void {
+	const change = { approvals: JSON.stringify(approvals), approved_by: approvedBy };
+	changeRow(core, "jobs", job.id, { ...change, rev: nextRev(core) });
+	Object.assign(job, change);
+	markDirty(core, job.run_id);
 }
 
 /**
@@ -143,16 +166,28 @@ function jobAwaitingApproval(core: Core, jobId: string, by: Approver): JobRow | 
 			suggestions: [`Approve the run on its page, or with: windlass approve ${job.run_id}`],
 		});
 	}
-	const { approval } = definitionOf(core, job);
-	if (approval && !approval.roles.some((role) => isAtLeast(by.role, role))) {
-		throw new ApiError("forbidden", `This approval is for ${approval.roles.join(", ")}; you are ${by.role}.`, {
-			details: { roles: approval.roles },
-			suggestions: ["Ask a person with that role to approve it."],
-		});
-	}
+	assertMayDecide(core, job, by);
 	if (job.approved_by !== null) return null;
 	if (job.state !== "blocked" || job.reason_code !== "approval") throw notAwaitingApproval(job);
 	return job;
+}
+
+/** @throws ApiError `forbidden` for a person whom the approval of the job does not ask */
+function assertMayDecide(core: Core, job: JobRow, by: Approver): void {
+	const { approval } = definitionOf(core, job);
+	if (!approval) return;
+	const { roles, users, not_author } = approval;
+	if (!users.includes(by.name) && !roles.some((role) => isAtLeast(by.role, role))) {
+		throw new ApiError("forbidden", `This approval is for ${[...users, ...roles].join(", ")}; you are ${by.name}, ${by.role}.`, {
+			details: { roles, users },
+			suggestions: ["Ask one of them to approve it."],
+		});
+	}
+	if (not_author && findRun(core, job.run_id)?.trigger_actor === by.name) {
+		throw new ApiError("forbidden", "You have submitted this run, and its pipeline wants the approval of somebody else.", {
+			suggestions: ["Ask another person to approve it."],
+		});
+	}
 }
 
 function notAwaitingApproval(job: JobRow): ApiError {

@@ -101,8 +101,17 @@ function awaitApproval(core: Core, job: JobRow): void {
 	const { approval } = definitionOf(core, job);
 	const within = approval?.timeout_ms ? ` (within ${formatDuration(approval.timeout_ms)})` : "";
 	const what = approval?.message ? `: ${approval.message}` : ".";
-	restate(core, job, { code: "approval", text: `Waits for an approval${within}${what}` });
+	const how = (approval?.count ?? 1) > 1 ? `${approval?.count} approvals` : "an approval";
+	restate(core, job, { code: "approval", text: `Waits for ${how}${within}${what}` });
 	if (approval?.timeout_ms) setTimer(core, "approval", job.id, core.now() + approval.timeout_ms);
+}
+
+/** Some have approved a job, and others are still to. */
+export function awaitMore(core: Core, job: JobRow, missing: number, names: string): void {
+	const { approval } = definitionOf(core, job);
+	const what = approval?.message ? `: ${approval.message}` : ".";
+	const more = `${missing} more ${missing === 1 ? "approval" : "approvals"}`;
+	restate(core, job, { code: "approval", text: `Waits for ${more} after ${names}${what}` });
 }
 
 /** Changes the reason of a blocked job. */

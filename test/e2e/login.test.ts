@@ -1,0 +1,128 @@
+import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Invitation } from "../../schema/wire/people.ts";
+import type { Page } from "../../schema/wire/resources.ts";
+import type { Token } from "../../schema/wire/tokens.ts";
+import { ADMIN_TOKEN, Program, type TestCoordinator, temporaryFolder } from "../support/processes.ts";
+import { borrowCoordinator } from "../support/shared_coordinators.ts";
+
+const cleanups: (() => void | Promise<void>)[] = [];
+const atEnd = (clean: () => void | Promise<void>) => void cleanups.push(clean);
+let coordinator: TestCoordinator;
+let config: string;
+/** The headers of somebody who has joined. */
+let session: Record<string, string>;
+
+beforeAll(async () => {
+	coordinator = await borrowCoordinator(atEnd);
+	config = temporaryFolder(atEnd);
+	const { url } = await coordinator.post<Invitation>("/api/v1/people", { name: "lena", role: "maintainer" });
+	const code = new URL(url).searchParams.get("code") ?? "";
+	const answer = await post("/join", { code, password: "a password of lena", again: "a password of lena" }, { Origin: coordinator.url });
+	session = { Origin: coordinator.url, Cookie: answer.headers.get("Set-Cookie")?.split(";")[0] ?? "" };
+});
+afterAll(async () => {
+	for (const clean of cleanups.reverse()) await clean();
+});
+
+function post(address: string, fields: Record<string, string>, headers: Record<string, string> = session): Promise<Response> {
+	const body = new URLSearchParams(fields).toString();
+	return coordinator.request(address, { method: "POST", token: null, redirect: "manual", headers, body });
+}
+
+function start(args: string[], environment: Record<string, string> = {}): Program {
+	return new Program(args, { XDG_CONFIG_HOME: config, WINDLASS_SERVER: coordinator.url, ...environment });
+}
+
+async function windlass(args: string[], environment: Record<string, string> = {}): Promise<{ code: number | null; output: string }> {
+	const program = start(args, environment);
+	return { code: await program.exited, output: program.output };
+}
+
+/** Begins a sign-in of a command. @returns it, and the code of its page */
+async function begin(...more: string[]): Promise<{ program: Program; code: string }> {
+	const program = start(["login", "--machine", "desk", ...more]);
+	const [, code = ""] = await program.says(/\/login\?code=([A-Z]{4}-[A-Z]{4})/);
+	return { program, code };
+}
+
+describe("windlass login", () => {
+	test("lets a command act as the person who allows it, and logout ends that", async () => {
+		const { program, code } = await begin();
+		const shown = await (await coordinator.request(`/login?code=${code.toLowerCase()}`, { token: null, headers: session })).text();
+		expect(shown).toContain("asks to act as you, lena");
+		expect((await post("/login", { code, decision: "allow", role: "developer" })).status).toBe(201);
+		expect([await program.exited, program.output]).toEqual([0, expect.stringContaining("as lena/desk, developer")]);
+		const file = path.join(config, "windlass", "profiles.json");
+		expect(statSync(file).mode & 0o777).toBe(0o600);
+		expect((await windlass(["whoami"])).output).toContain("lena, developer");
+		// Without the address, too, and not at another one.
+		expect((await windlass(["whoami"], { WINDLASS_SERVER: "" })).output).toContain("lena, developer");
+		const { token } = JSON.parse(readFileSync(file, "utf8")).profiles.default;
+		expect((await windlass(["whoami", "--server", "http://127.0.0.1:9"])).output).toContain("You are signed in to");
+		const { output } = await windlass(["logout"]);
+		expect(output).toContain("Signed out of");
+		expect((await coordinator.request("/api/v1/whoami", { token })).status).toBe(401);
+		expect((await windlass(["whoami"])).output).toContain("Run windlass login");
+	});
+
+	test("keeps a profile for each coordinator; an option and a variable come before them", async () => {
+		for (const profile of ["one", "two"]) {
+			const { program, code } = await begin("--profile", profile);
+			await post("/login", { code, decision: "allow", role: profile === "one" ? "viewer" : "maintainer" });
+			expect(await program.exited).toBe(0);
+		}
+		expect((await windlass(["whoami"])).output).toContain("lena, maintainer");
+		expect((await windlass(["whoami", "--profile", "one"])).output).toContain("lena, viewer");
+		expect((await windlass(["whoami"], { WINDLASS_PROFILE: "one" })).output).toContain("lena, viewer");
+		expect((await windlass(["whoami"], { WINDLASS_API_TOKEN: ADMIN_TOKEN })).output).toContain("admin, operator");
+		expect((await windlass(["whoami", "--profile", "one"], { WINDLASS_API_TOKEN: ADMIN_TOKEN })).output).toContain("lena, viewer");
+		expect((await windlass(["whoami", "--profile", "three"])).output).toContain("known: one, two");
+		const { items } = await coordinator.get<Page<Token>>("/api/v1/tokens");
+		expect(items.flatMap(({ name }) => (name.startsWith("lena/") ? [name] : [])).sort()).toEqual(["lena/desk", "lena/desk-2"]);
+		for (const profile of ["one", "two"]) expect((await windlass(["logout", "--profile", profile])).code).toBe(0);
+	});
+
+	test("ends when the person denies it, and a code works once", async () => {
+		const { program, code } = await begin();
+		expect((await post("/login", { code, decision: "deny", role: "viewer" })).status).toBe(201);
+		expect([await program.exited, program.output]).toEqual([2, expect.stringContaining("denied")]);
+		expect((await post("/login", { code, decision: "allow", role: "viewer" })).status).toBe(404);
+		expect((await coordinator.request(`/login?code=${code}`, { token: null, headers: session })).status).toBe(404);
+	});
+
+	test("gives no role greater than that of the person, and nothing from another page or without a session", async () => {
+		const { program, code } = await begin();
+		expect((await post("/login", { code, decision: "allow", role: "operator" })).status).toBe(403);
+		expect((await post("/login", { code, decision: "allow", role: "viewer" }, { ...session, Origin: "https://evil.test" })).status).toBe(
+			403,
+		);
+		expect((await post("/login", { code, decision: "allow", role: "viewer" }, { Origin: coordinator.url })).status).toBe(401);
+		await program.kill();
+	});
+
+	test("claims a token once, and a wrong secret nothing", async () => {
+		const asked = await coordinator.post<{ secret: string; code: string }>("/api/v1/logins", { machine: "raced" });
+		await post("/login", { code: asked.code, decision: "allow", role: "viewer" });
+		const claim = async (secret: string) => {
+			const body = JSON.stringify({ secret });
+			const answer = await coordinator.request("/api/v1/logins/claim", { method: "POST", token: null, body });
+			return { status: answer.status, body: (await answer.json()) as { state?: string; token?: object | null } };
+		};
+		const both = await Promise.all([claim(asked.secret), claim(asked.secret)]);
+		expect(both.filter(({ body }) => body.state === "allowed")).toHaveLength(1);
+		expect((await claim(asked.secret)).status).toBe(401);
+		expect((await claim("wrong")).status).toBe(401);
+	});
+
+	test("says what is wrong with its file", async () => {
+		const folder = temporaryFolder(atEnd);
+		mkdirSync(path.join(folder, "windlass"));
+		writeFileSync(path.join(folder, "windlass", "profiles.json"), "{");
+		expect(await windlass(["whoami"], { XDG_CONFIG_HOME: folder })).toMatchObject({
+			code: 2,
+			output: expect.stringContaining("is damaged"),
+		});
+	});
+});
