@@ -421,8 +421,10 @@ test("an approval by the API: the run waits, is approved, and says by whom", asy
 	const page = await coordinator.text(`/runs/${id}`);
 	expect(page).toContain("Waits for an approval: Ship?");
 	expect(page).toContain("Approve");
-	await coordinator.post(`/api/v1/jobs/${waiting.jobs[0]?.id}/approve`, {});
-	expect(await wait(id)).toMatchObject({ state: "succeeded", jobs: [{ approved_by: "admin" }] });
+	await coordinator.post(`/api/v1/jobs/${waiting.jobs[0]?.id}/approve`, { comment: "tested on staging" });
+	const approvals = [{ by: "admin", comment: "tested on staging" }];
+	expect(await wait(id)).toMatchObject({ state: "succeeded", jobs: [{ approved_by: "admin", approvals }] });
+	expect(await coordinator.text(`/jobs/${waiting.jobs[0]?.id}`)).toContain("approved by admin: tested on staging");
 	const again = await coordinator.post<resources.Job>(`/api/v1/jobs/${waiting.jobs[0]?.id}/approve`, {});
 	expect(again.approved_by).toBe("admin");
 	const late = await coordinator.request(`/api/v1/jobs/${waiting.jobs[0]?.id}/decline`, { method: "POST", body: "{}" });

@@ -76,7 +76,7 @@ function Question({ request, principal }: { request: LoginRow; principal: Reader
 			</p>
 			<p>
 				{"Allow it only if you have started it, and the terminal shows "}
-				<b>{code}</b>
+				<code>{code}</code>
 				{"."}
 			</p>
 			<PostForm action="/login" class="row">

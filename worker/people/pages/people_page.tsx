@@ -78,7 +78,7 @@ function Row({ person, roles }: { person: Person; roles: readonly Role[] }) {
 				</span>
 			</span>
 			{!isMine && (
-				<>
+				<div class="row">
 					<PostForm action={`/people/${id}/role`} class="row">
 						<RoleSelect roles={roles} chosen={role} />
 						<button type="submit">Change</button>
@@ -91,7 +91,7 @@ function Row({ person, roles }: { person: Person; roles: readonly Role[] }) {
 							Remove
 						</button>
 					</PostForm>
-				</>
+				</div>
 			)}
 		</li>
 	);
