@@ -34,6 +34,11 @@ export function serverOf({ server: given }: Pick<ConnectionFlags, "server">): st
 	return server;
 }
 
+/** The name of the profile that the options or variables name. */
+export function profileOf({ profile }: Pick<ConnectionFlags, "profile">): string | undefined {
+	return profile ?? (process.env.WINDLASS_PROFILE || undefined);
+}
+
 /** No server answers, or one that is no coordinator: the coordinator may be restarting. */
 export class NoAnswer extends UsageError {}
 
@@ -52,11 +57,14 @@ const NO_TOKEN = "none";
  * last of the current profile. The token of a profile goes only to its server.
  */
 function chosen(flags: ConnectionFlags): { server: string; token: string } {
-	const name = flags.profile ?? (process.env.WINDLASS_PROFILE || undefined);
+	const name = profileOf(flags);
 	const own = flags.apiToken ?? (name === undefined ? (ownSecret("WINDLASS_API_TOKEN") ?? ownSecret("WINDLASS_ADMIN_TOKEN")) : undefined);
-	if (own !== undefined) return { server: serverOf(flags), token: own };
-	const profile = findProfile(name);
 	const isServerNamed = flags.server !== undefined || Boolean(process.env.WINDLASS_SERVER);
+	if (own !== undefined) {
+		const named = name === undefined || isServerNamed ? null : findProfile(name);
+		return { server: named?.server ?? serverOf(flags), token: own };
+	}
+	const profile = findProfile(name);
 	if (profile && (!isServerNamed || serverOf(flags) === profile.server)) return profile;
 	throw new UsageError(
 		profile === null

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
@@ -44,8 +45,9 @@ export function readProfiles(): Profiles {
 export function writeProfiles(profiles: Profiles): void {
 	const file = fileName();
 	mkdirSync(path.dirname(file), { recursive: true, mode: 0o700 });
-	const temporary = `${file}.${process.pid}`;
-	writeFileSync(temporary, `${JSON.stringify(profiles, null, 2)}\n`, { mode: 0o600 });
+	// No file of another may be in its place.
+	const temporary = `${file}.${randomUUID()}`;
+	writeFileSync(temporary, `${JSON.stringify(profiles, null, 2)}\n`, { mode: 0o600, flag: "wx" });
 	renameSync(temporary, file);
 }
 

@@ -4,7 +4,7 @@ import type { Command } from "commander";
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { ClaimedLogin, Login } from "../../schema/wire/logins.ts";
 import type { Caller } from "../../schema/wire/tokens.ts";
-import { Connection, serverOf } from "../connection.ts";
+import { Connection, profileOf, serverOf } from "../connection.ts";
 import { DEFAULT_PROFILE, readProfiles, writeProfiles } from "../profiles.ts";
 import { print, printJson } from "../terminal.ts";
 import { UsageError } from "../usage_error.ts";
@@ -23,7 +23,11 @@ export function loginCommand(): Command {
 	)
 		.option("--machine <name>", "the name of the token", machineName())
 		.action(async (flags: Flags & { machine: string }) => {
-			const server = serverOf(flags);
+			const name = profileOf(flags) ?? DEFAULT_PROFILE;
+			const { profiles } = readProfiles();
+			const replaced = Object.hasOwn(profiles, name) ? profiles[name] : undefined;
+			const isServerNamed = flags.server !== undefined || Boolean(process.env.WINDLASS_SERVER);
+			const server = isServerNamed ? serverOf(flags) : (replaced?.server ?? serverOf(flags));
 			const connection = Connection.withoutToken(server);
 			const { secret, code, url, valid_ms } = await connection.json<Login>("/api/v1/logins", {
 				method: "POST",
@@ -32,9 +36,9 @@ export function loginCommand(): Command {
 			process.stderr.write(`Open this page, compare the code ${code}, and allow it:\n\n  ${url}\n\n`);
 			const { token } = await decided(connection, secret, Date.now() + valid_ms);
 			if (token === null) throw new UsageError("The sign-in was denied on the page.");
-			const name = flags.profile ?? DEFAULT_PROFILE;
-			const { profiles } = readProfiles();
-			writeProfiles({ current: name, profiles: { ...profiles, [name]: { server, token: token.token } } });
+			writeProfiles({ current: name, profiles: { ...readProfiles().profiles, [name]: { server, token: token.token } } });
+			// Nobody has the old one any more. Its coordinator may be gone.
+			if (replaced) await revoke(replaced).catch(() => false);
 			if (flags.output === "json") return printJson({ profile: name, server, name: token.name, role: token.role });
 			print(`Signed in to ${server} as ${token.name}, ${token.role}. The token expires at ${token.expires_at}.`);
 		});
@@ -64,7 +68,7 @@ function machineName(): string {
 export function logoutCommand(): Command {
 	return command("logout", "Revoke the token of windlass login, and forget it.", "windlass logout").action(async (flags: Flags) => {
 		const { current, profiles } = readProfiles();
-		const name = flags.profile ?? current ?? DEFAULT_PROFILE;
+		const name = profileOf(flags) ?? current ?? DEFAULT_PROFILE;
 		const known = Object.hasOwn(profiles, name) ? profiles[name] : undefined;
 		if (!known) throw new UsageError(`You are not signed in: there is no profile ${name}.`);
 		const revoked = await revoke(known);

@@ -67,6 +67,8 @@ export const invitations = sqliteTable("invitations", {
 	/** The person who sets a new password; null: somebody who joins. */
 	person_id: text("person_id"),
 	created_by: text("created_by").notNull(),
+	/** The id of the person or token that made it: it ends with them. */
+	inviter_id: text("inviter_id").notNull().default(""),
 	created_at: integer("created_at").notNull(),
 	expires_at: integer("expires_at").notNull(),
 	used_at: integer("used_at"),

@@ -16,8 +16,9 @@ export const TOKEN_PREFIXES = {
 
 const DAY_MS = 24 * 60 * 60_000;
 const MAX_TOKEN_DAYS = 366;
-/** How many live tokens a team may have. */
+/** How many live tokens of programs a team may have, and a person of their own. */
 export const MAX_TOKENS = 1_000;
+export const MAX_PERSONAL_TOKENS = 50;
 
 const lifetime = z.string().superRefine((value, context) => {
 	const ms = parseDuration(value) ?? 0;

@@ -202,15 +202,15 @@ describe("approvals of jobs", () => {
 		const stage = new Stage();
 		const run = stage.submit(text);
 		const gate = stage.queue.job(run, "d").id;
-		expect(refusalOf(() => approveJob(stage.queue.core, gate, { name: "ada", role: "admin" }, null))).toBe("conflict");
+		expect(refusalOf(() => approveJob(stage.queue.core, gate, { name: "ada", role: "admin", isPerson: true }, null))).toBe("conflict");
 		stage.finish(run, "a");
 		expect([stage.run(run), stage.states(run).d]).toEqual(["waiting", "blocked (approval)"]);
 		expect(explainJob(stage.queue.core, gate)?.summary).toBe("Waits for an approval (within 10m): Ship it?");
-		expect(refusalOf(() => approveJob(stage.queue.core, gate, { name: "eve", role: "viewer" }, null))).toBe("forbidden");
-		approveJob(stage.queue.core, gate, { name: "ada", role: "admin" }, null);
-		approveJob(stage.queue.core, gate, { name: "bob", role: "admin" }, null);
+		expect(refusalOf(() => approveJob(stage.queue.core, gate, { name: "eve", role: "viewer", isPerson: true }, null))).toBe("forbidden");
+		approveJob(stage.queue.core, gate, { name: "ada", role: "admin", isPerson: true }, null);
+		approveJob(stage.queue.core, gate, { name: "bob", role: "admin", isPerson: true }, null);
 		expect(stage.queue.job(run, "d")).toMatchObject({ state: "queued", approved_by: "ada" });
-		expect(refusalOf(() => declineJob(stage.queue.core, gate, { name: "bob", role: "admin" }, null))).toBe("conflict");
+		expect(refusalOf(() => declineJob(stage.queue.core, gate, { name: "bob", role: "admin", isPerson: true }, null))).toBe("conflict");
 		expect(stage.run(run)).toBe("running");
 	});
 
@@ -218,7 +218,7 @@ describe("approvals of jobs", () => {
 		const stage = new Stage();
 		const declined = stage.submit(text);
 		stage.finish(declined, "a");
-		declineJob(stage.queue.core, stage.queue.job(declined, "d").id, { name: "bob", role: "admin" }, "not today");
+		declineJob(stage.queue.core, stage.queue.job(declined, "d").id, { name: "bob", role: "admin", isPerson: true }, "not today");
 		expect(stage.queue.job(declined, "d").reason_text).toBe("Declined by bob: not today.");
 		expect([stage.run(declined), stage.states(declined).e]).toEqual(["cancelled", "skipped (need_failed)"]);
 		const late = stage.submit(text);
@@ -293,7 +293,7 @@ describe("concurrency", () => {
 		const gated = stage.submit(runs("", "approval: true, "));
 		const other = stage.submit(runs());
 		expect([stage.run(gated), stage.states(other).a]).toEqual(["waiting", "queued"]);
-		approveJob(stage.queue.core, stage.queue.job(gated, "a").id, { name: "ada", role: "admin" }, null);
+		approveJob(stage.queue.core, stage.queue.job(gated, "a").id, { name: "ada", role: "admin", isPerson: true }, null);
 		expect(stage.states(gated).a).toBe("blocked (concurrency)");
 		const text =
 			"concurrency: { group: held, hold_during_approval: true }\njobs: { a: { steps: [x] }, b: { needs: a, approval: true, steps: [x] } }";

@@ -1044,7 +1044,7 @@ describe("discovery jobs", () => {
 				second === "dlv_1" ? undefined : "cancelled",
 				"waiting",
 			]);
-			approveRun(queue.core, "run_of_dlv_2", { name: "ada", role: "admin" });
+			approveRun(queue.core, "run_of_dlv_2", { name: "ada", role: "admin", isPerson: true });
 			queue.finish(queue.take(agent));
 			deliver("dlv_3", [])();
 			tell();
@@ -1191,7 +1191,7 @@ describe("what others have written", () => {
 		const queue = new Queue();
 		const waiting = queue.submit("steps: [x]", "web", { origin: OTHERS });
 		const passed = queue.submit("steps: [x]", "web", { origin: OTHERS });
-		approveRun(queue.core, passed, { name: "ada", role: "admin" });
+		approveRun(queue.core, passed, { name: "ada", role: "admin", isPerson: true });
 		expect([queue.job(waiting).reason_code, queue.job(passed).state]).toEqual(["run_approval", "queued"]);
 		queue.absence(GATE_MS - 1);
 		expect(queue.run(waiting).state).toBe("waiting");
@@ -1217,7 +1217,7 @@ describe("what others have written", () => {
 			return queue.submit("", "web", { pipeline: { ...pipeline, pull_request: { number, target: "main" } }, origin: OTHERS });
 		};
 		const ofAlice = pull(1);
-		approveRun(queue.core, ofAlice, { name: "ada", role: "admin" });
+		approveRun(queue.core, ofAlice, { name: "ada", role: "admin", isPerson: true });
 		queue.take(queue.agent("one"));
 		const ofBob = pull(2);
 		expect([queue.run(ofAlice).state, queue.run(ofBob).state]).toEqual(["running", "waiting"]);
@@ -1330,7 +1330,7 @@ describe("schedules", () => {
 });
 
 describe("approvals", () => {
-	const ADA = { name: "ada", role: "maintainer" } as const;
+	const ADA = { name: "ada", role: "maintainer", isPerson: true } as const;
 	const untrusted = (queue: Queue, text: string) => queue.submit(text, "web", { origin: { ...SUBMITTED, isTrusted: false } });
 
 	test.each([
@@ -1398,7 +1398,7 @@ describe("approvals", () => {
 			approved_by: null,
 		});
 		expect(queue.run(run).state).toBe("waiting");
-		approveJob(queue.core, id, { name: "bob", role: "admin" }, null);
+		approveJob(queue.core, id, { ...ADA, name: "bob" }, null);
 		expect(queue.job(run, "a")).toMatchObject({ state: "queued", approved_by: "ada, bob" });
 		expect(JSON.parse(queue.job(run, "a").approvals ?? "")).toMatchObject([
 			{ by: "ada", comment: "looks good", at: new Date(queue.now).toISOString() },
@@ -1412,13 +1412,17 @@ describe("approvals", () => {
 			const run = queue.submit(`jobs: { a: { approval: { ${approval} }, steps: [x] } }`);
 			return refusalOf(() => approveJob(queue.core, queue.job(run, "a").id, by, null));
 		};
-		const bob: Approver = { name: "bob", role: "operator" };
+		const bob: Approver = { name: "bob", role: "operator", isPerson: true };
+		const program: Approver = { name: "ada", role: "operator", isPerson: false };
 		expect(asked("users: [ada]", ADA)).toBe("none");
 		expect(asked("users: [ada]", bob)).toBe("forbidden");
 		expect(asked("users: [ada], roles: [admin]", bob)).toBe("none");
 		expect(asked("roles: [admin]", ADA)).toBe("forbidden");
 		expect(asked("not_author: true", ADA)).toBe("none");
-		expect(asked("not_author: true", { name: "test", role: "operator" })).toBe("forbidden");
+		expect(asked("not_author: true", { ...bob, name: "test" })).toBe("forbidden");
+		expect(asked("users: [ada], roles: [admin]", { ...program, role: "viewer" })).toBe("forbidden");
+		for (const approval of ["not_author: true", "count: 2"]) expect([approval, asked(approval, program)]).toEqual([approval, "forbidden"]);
+		expect(asked("roles: [operator]", program)).toBe("none");
 	});
 
 	test("that somebody declines after another has approved ends the job", () => {
@@ -1426,9 +1430,9 @@ describe("approvals", () => {
 		const run = queue.submit("jobs: { a: { approval: { count: 2 }, steps: [x] } }");
 		const { id } = queue.job(run, "a");
 		approveJob(queue.core, id, ADA, null);
-		declineJob(queue.core, id, { name: "bob", role: "admin" }, "not today");
+		declineJob(queue.core, id, { ...ADA, name: "bob" }, "not today");
 		expect(queue.job(run, "a")).toMatchObject({ state: "cancelled", reason_text: "Declined by bob: not today." });
-		expect(refusalOf(() => approveJob(queue.core, id, { name: "cora", role: "admin" }, null))).toBe("conflict");
+		expect(refusalOf(() => approveJob(queue.core, id, { ...ADA, name: "cora" }, null))).toBe("conflict");
 	});
 
 	test("an approval without a timeout waits for ever", () => {
@@ -1504,7 +1508,7 @@ describe("notifications", () => {
 			"web",
 		);
 		queue.finish(queue.take(agent));
-		approveJob(queue.core, queue.job(id, "b").id, { name: "ada", role: "admin" }, null);
+		approveJob(queue.core, queue.job(id, "b").id, { name: "ada", role: "admin", isPerson: true }, null);
 		expect(queue.run(id).state).toBe("running");
 		expect(queue.sql.all("SELECT * FROM effects WHERE kind = 'notify'")).toHaveLength(1);
 	});

@@ -37,6 +37,11 @@ async function invited(name: string, role = "developer"): Promise<{ code: string
 const joinWith = (code: string, password = PASSWORD, again = password) =>
 	send("POST", "/join", { headers: OWN, body: form({ code, password, again }) });
 
+async function personalToken(headers: Record<string, string>, name = "phone"): Promise<CreatedToken> {
+	const answer = await send("POST", "/api/v1/tokens", { headers, body: { name, role: "viewer", expires_in: "1d" } });
+	return answer.json<CreatedToken>();
+}
+
 const cookieOf = (answer: Response) => ({ ...OWN, Cookie: answer.headers.get("Set-Cookie")?.split(";")[0] ?? "" });
 
 /** Somebody who has joined. @returns the headers of their session, and their id */
@@ -146,23 +151,27 @@ describe("a password", () => {
 		expect(await answerOf("frank")).toEqual(await answerOf("nobody"));
 	});
 
-	test("is not guessed: after many wrong ones nothing is hashed, from any address", async () => {
+	test("is not guessed: after many wrong ones from an address nothing is hashed, and nobody is locked out", async () => {
 		await joined("grace");
+		const guesser = "198.51.100.77";
 		const statuses: number[] = [];
-		for (let index = 0; index < 30; index += 1) statuses.push((await signIn("grace", `wrong ${index}`)).status);
+		for (let index = 0; index < 30; index += 1)
+			statuses.push((await signIn(index % 2 ? "grace" : "nobody", `wrong ${index}`, guesser)).status);
 		expect(statuses.slice(0, 20)).toEqual(Array.from({ length: 20 }, () => 401));
 		expect(statuses.at(-1)).toBe(429);
-		expect((await signIn("grace", PASSWORD)).status).toBe(429);
-		expect((await signIn("frank", PASSWORD)).status).toBe(303);
+		expect((await signIn("grace", PASSWORD, guesser)).status).toBe(429);
+		expect((await signIn("grace", PASSWORD)).status).toBe(303);
 	});
 
-	test("is changed by who knows it, which ends all sessions", async () => {
+	test("is changed by who knows it, which ends all sessions and personal tokens", async () => {
 		const { session } = await joined("heidi");
+		const { token } = await personalToken(session);
 		const change = (old: string, password: string) => send("POST", "/password", { headers: session, body: form({ old, password }) });
 		expect((await change("wrong", `${PASSWORD} new`)).status).toBe(422);
 		expect((await change(PASSWORD, "short")).status).toBe(422);
 		expect((await change(PASSWORD, `${PASSWORD} new`)).status).toBe(303);
 		expect((await send("GET", "/api/v1/whoami", { headers: session })).status).toBe(401);
+		expect((await send("GET", "/api/v1/whoami", { headers: bearer(token) })).status).toBe(401);
 		expect((await signIn("heidi", PASSWORD)).status).toBe(401);
 		expect((await signIn("heidi", `${PASSWORD} new`)).status).toBe(303);
 		expect((await send("POST", "/password", { body: form({ old: "x", password: PASSWORD }) })).status).toBe(409);
@@ -206,15 +215,53 @@ describe("a person", () => {
 		expect(items.map(({ name }) => name).sort()).toEqual(["judy/laptop", "judy/more"]);
 	});
 
-	test("signs in with a personal token as themself, and a program makes none", async () => {
+	test("opens no session with a personal token, which would outlive it, and a program makes none", async () => {
 		const { session } = await joined("kim");
-		const { token } = await (
-			await send("POST", "/api/v1/tokens", { headers: session, body: { name: "phone", role: "developer", expires_in: "1d" } })
-		).json<CreatedToken>();
+		const { token } = await personalToken(session);
 		const signedIn = await send("POST", "/sign-in", { headers: OWN, body: form({ token }) });
-		expect(await (await send("GET", "/api/v1/whoami", { headers: cookieOf(signedIn) })).json()).toMatchObject({ name: "kim" });
+		expect([signedIn.status, signedIn.headers.get("Set-Cookie")]).toEqual([403, null]);
 		const personal = await send("POST", "/api/v1/tokens", { body: { name: "x", kind: "personal", role: "viewer", expires_in: "1d" } });
 		expect(personal.status).toBe(422);
+	});
+
+	test("has tokens that outlive no token that made them, and whose secret only they renew", async () => {
+		const { session } = await joined("kurt");
+		const short = await personalToken(session, "short");
+		const another = { name: "long", role: "viewer", expires_in: "300d" };
+		const made = await (await send("POST", "/api/v1/tokens", { headers: bearer(short.token), body: another })).json<CreatedToken>();
+		expect(made.expires_at).toBe(short.expires_at);
+		const rotate = (headers: Record<string, string>, id: string) =>
+			send("POST", `/api/v1/tokens/${id}/rotate`, { headers, body: { expires_in: "300d" } });
+		expect((await (await rotate(bearer(short.token), made.id)).json<CreatedToken>()).expires_at).toBe(short.expires_at);
+		const admin = { Authorization: `Bearer ${ADMIN}` };
+		expect((await rotate(admin, short.id)).status).toBe(403);
+		expect((await send("DELETE", `/api/v1/tokens/${short.id}`)).status).toBe(204);
+	});
+
+	test("who is removed, or loses their role, takes the links along that they have made", async () => {
+		const links: string[] = [];
+		for (const name of ["lara", "luke"]) {
+			const { session, id } = await joined(name, "admin");
+			const body = { name: `of-${name}`, role: "maintainer" };
+			const { url } = await (await send("POST", "/api/v1/people", { headers: session, body })).json<Invitation>();
+			const code = new URL(url).searchParams.get("code") ?? "";
+			expect((await send("GET", `/join?code=${code}`, { headers: {} })).status).toBe(200);
+			if (name === "lara") await send("DELETE", `/api/v1/people/${id}`);
+			else await send("PATCH", `/api/v1/people/${id}`, { body: { role: "developer" } });
+			links.push(code);
+		}
+		for (const code of links) {
+			expect((await send("GET", `/join?code=${code}`, { headers: {} })).status).toBe(404);
+			expect((await joinWith(code)).status).toBe(401);
+		}
+	});
+
+	test("who has got a greater role since gets no new password by the link of somebody lesser", async () => {
+		const admin = await joined("lena", "admin");
+		const { id } = await joined("liam", "maintainer");
+		const { url } = await (await send("POST", `/api/v1/people/${id}/reset`, { headers: admin.session })).json<Invitation>();
+		expect((await send("PATCH", `/api/v1/people/${id}`, { body: { role: "operator" } })).status).toBe(200);
+		expect((await joinWith(new URL(url).searchParams.get("code") ?? "")).status).toBe(401);
 	});
 
 	test("who is removed loses sessions and personal tokens at once, and their name is free", async () => {

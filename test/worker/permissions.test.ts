@@ -120,6 +120,7 @@ describe("roles", () => {
 			tokenId: "t",
 			personId: null,
 			since: 100,
+			expiresAt: null,
 			sessionId: null,
 			projects: null,
 		} as const;

@@ -15,9 +15,12 @@ type Caller = RequestContext<"user" | "host">;
 
 type Deciding = Pick<Caller, "environment" | "principal" | "params" | "requestId" | "noted">;
 
-/** The person who decides, and their role: the host acts as an operator. */
+/** Who decides, and their role: the host acts as an operator. */
 function approverOf(principal: Extract<Principal, { kind: "user" | "host" }>): Approver {
-	return { name: actorOf(principal), role: principal.kind === "user" ? principal.role : "operator" };
+	const name = actorOf(principal);
+	return principal.kind === "user"
+		? { name, role: principal.role, isPerson: principal.personId !== null }
+		: { name, role: "operator", isPerson: false };
 }
 
 /** @throws ApiError `not_found`, `conflict` if the job waits for no approval */

@@ -24,6 +24,8 @@ export type Principal =
 			personId: string | null;
 			/** Since when there is this person or token, in milliseconds since 1970: another may have had the name before. */
 			since: number;
+			/** When its token expires, in milliseconds since 1970: what it makes does not outlive it. Null: never. */
+			expiresAt: number | null;
 			/** Null for a token. */
 			sessionId: string | null;
 			/** The only projects that the token opens; null: all. */
@@ -142,11 +144,11 @@ export async function principalOf(db: D1Database, team: string, id: string): Pro
 }
 
 function userOf(
-	{ team, kind, role, name, id, person_id, projects, created_at: since }: Token,
+	{ team, kind, role, name, id, person_id, projects, created_at: since, expires_at: expiresAt }: Token,
 	sessionId: string | null,
 ): Extract<Principal, { kind: "user" }> {
 	const personId = kind === "person" ? id : person_id;
-	return { kind: "user", team, role, name, tokenId: id, personId, since, sessionId, projects };
+	return { kind: "user", team, role, name, tokenId: id, personId, since, expiresAt, sessionId, projects };
 }
 
 /** Only existing teams have a Dispatcher; a made-up name must not create one. */

@@ -67,7 +67,7 @@ export async function findShownToken(db: D1Database, client: Client, text: strin
 	return (await isLiveToken(db, hash)) ? findToken(db, hash) : null;
 }
 
-export function addressKey({ address }: Client): string {
+function addressKey({ address }: Client): string {
 	return `address ${address}`;
 }
 

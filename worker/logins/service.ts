@@ -17,8 +17,9 @@ const VALID_MS = 10 * 60_000;
 /** No vowels, so that no words come out, and nothing that looks alike. */
 const LETTERS = "BCDFGHJKLMNPQRSTVWXZ";
 const CODE_LENGTH = 8;
-/** How many requests may be open at once: nobody signs in to make one. */
-const MOST_OPEN = 500;
+/** How many requests may wait for a person at once, in all and from one address: nobody signs in to make one. */
+const MOST_OPEN = 2_000;
+const MOST_OF_ADDRESS = 20;
 const TOKEN_LIFETIME = "90d";
 /** How many tokens of one machine are told apart by a number. */
 const MOST_OF_MACHINE = 50;
@@ -28,7 +29,8 @@ type Decider = Pick<RequestContext<"user">, "environment" | "principal">;
 /** A command asks. @throws ApiError `rate_limited` while too many are open */
 export async function ask({ environment, client, baseUrl }: AnonymousContext, machine: string): Promise<Login> {
 	const now = Date.now();
-	if ((await store.countOpen(environment.DB, now)) >= MOST_OPEN) {
+	const open = await store.countUndecided(environment.DB, client.address, now);
+	if (open.all >= MOST_OPEN || open.ofAddress >= MOST_OF_ADDRESS) {
 		throw new ApiError("rate_limited", "Too many commands ask to sign in at this moment.", {
 			headers: { "Retry-After": "60" },
 			suggestions: ["Try again in a minute."],
@@ -73,7 +75,8 @@ export async function requestOf({ environment, principal }: Decider, given: stri
 /**
  * A person allows a command to act as them with a role, or denies it.
  * @param role null: denied
- * @throws ApiError as `requestOf` does; `forbidden` for a role greater than their own
+ * @throws ApiError as `requestOf` does; `forbidden` for a role greater than their own;
+ * `conflict` if somebody was first
  */
 export async function decide(decider: Decider, code: string, role: Role | null): Promise<store.LoginRow> {
 	const { environment, principal } = decider;
@@ -88,7 +91,9 @@ export async function decide(decider: Decider, code: string, role: Role | null):
 			suggestions: ["Sign in as a person, with a name and a password."],
 		});
 	}
-	await store.decide(environment.DB, request.hash, principal.personId ?? principal.tokenId, role);
+	if (!(await store.decide(environment.DB, request.hash, principal.personId ?? principal.tokenId, role))) {
+		throw new ApiError("conflict", "This sign-in was decided a moment ago.", { suggestions: ["Look at the terminal."] });
+	}
 	return request;
 }
 

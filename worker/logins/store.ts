@@ -1,4 +1,4 @@
-import { and, eq, gt, isNotNull, isNull, lt } from "drizzle-orm";
+import { and, count, eq, gt, isNotNull, isNull, lt, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { logins } from "../../schema/database/tables.ts";
 import type { Role } from "../../schema/wire/permissions.ts";
@@ -30,8 +30,13 @@ export async function findByHash(db: D1Database, hash: string, now: number): Pro
 	return found;
 }
 
-export async function countOpen(db: D1Database, now: number): Promise<number> {
-	return drizzle(db).$count(logins, and(isNull(logins.claimed_at), gt(logins.expires_at, now)));
+/** How many wait for a person, in all and of those that came from an address. */
+export async function countUndecided(db: D1Database, address: string, now: number): Promise<{ all: number; ofAddress: number }> {
+	const [found] = await drizzle(db)
+		.select({ all: count(), ofAddress: count(sql`CASE WHEN ${logins.address} = ${address} THEN 1 END`) })
+		.from(logins)
+		.where(and(isNull(logins.decided_by), gt(logins.expires_at, now)));
+	return found ?? { all: 0, ofAddress: 0 };
 }
 
 /** @returns false if somebody was first */

@@ -1,10 +1,11 @@
-import { argon2idAsync } from "@noble/hashes/argon2.js";
+import { argon2id } from "@noble/hashes/argon2.js";
 import { ApiError } from "../../schema/wire/errors.ts";
+import { sleep } from "../platform/sleep.ts";
 
 /**
- * Hashes of passwords. One takes the coordinator about 0.2 s, in which it does nothing else: the
- * time of workerd stands still while code runs, so the library cannot tell when to let others in.
- * So there is one at a time, and few may wait.
+ * Hashes of passwords. One takes the coordinator about 0.2 s, in which it does nothing else. So each
+ * gets a moment of its own, and few may wait. The moments are numbers and not a line of promises: what
+ * a request waits for ends with its request, and others would wait for ever.
  */
 
 /** The least that OWASP's Password Storage Cheat Sheet recommends for Argon2id. */
@@ -18,13 +19,16 @@ const PHC = /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,3}),p=(\d{1,2})\$([A-Za-z0-9
 /** For a name that nobody has: its check takes as long as that of a wrong password. */
 const NOBODYS = `$argon2id$v=19$m=${PARAMETERS.m},t=${PARAMETERS.t},p=${PARAMETERS.p}$${"A".repeat(22)}$${"A".repeat(43)}`;
 
-let waiting = 0;
-let line: Promise<unknown> = Promise.resolve();
+/** From one hash to the next: they take at most half of the time, so that jobs go on however many passwords somebody tries. */
+const APART_MS = 500;
+
+/** When the next hash may be made, in milliseconds since 1970. */
+let nextAt = 0;
 
 /** The hash of a password, in the format of PHC. @throws ApiError `unavailable` while many wait */
 export async function hashPassword(password: string): Promise<string> {
 	const salt = crypto.getRandomValues(new Uint8Array(SALT_BYTES));
-	const hash = await inLine(() => argon2(password, salt, PARAMETERS));
+	const hash = await inTurn(() => argon2(password, salt, PARAMETERS));
 	const { m, t, p } = PARAMETERS;
 	return `$argon2id$v=19$m=${m},t=${t},p=${p}$${base64(salt)}$${base64(hash)}`;
 }
@@ -37,31 +41,28 @@ export async function hashPassword(password: string): Promise<string> {
 export async function isPassword(password: string, phc: string | null): Promise<boolean> {
 	const [, m, t, p, salt = "", hash = ""] = PHC.exec(phc ?? NOBODYS) ?? [];
 	const parameters = { m: Number(m), t: Number(t), p: Number(p) };
-	const found = await inLine(() => argon2(password, bytes(salt), parameters));
+	const found = await inTurn(() => argon2(password, bytes(salt), parameters));
 	const wanted = bytes(hash);
 	return phc !== null && found.byteLength === wanted.byteLength && crypto.subtle.timingSafeEqual(found, wanted);
 }
 
-function argon2(password: string, salt: Uint8Array, parameters: { m: number; t: number; p: number }): Promise<Uint8Array> {
+function argon2(password: string, salt: Uint8Array, parameters: { m: number; t: number; p: number }): Uint8Array {
 	// What looks alike is the same password (RFC 8265, 4.2.2).
-	return argon2idAsync(password.normalize("NFC"), salt, { ...parameters, dkLen: HASH_BYTES });
+	return argon2id(password.normalize("NFC"), salt, { ...parameters, dkLen: HASH_BYTES });
 }
 
-async function inLine(work: () => Promise<Uint8Array>): Promise<Uint8Array> {
-	if (waiting >= MOST_WAITING) {
+async function inTurn(work: () => Uint8Array): Promise<Uint8Array> {
+	const now = Date.now();
+	const at = Math.max(now, nextAt);
+	if (at - now >= MOST_WAITING * APART_MS) {
 		throw new ApiError("unavailable", "Too many people sign in at this moment.", {
 			headers: { "Retry-After": "5" },
 			suggestions: ["Try again in some seconds."],
 		});
 	}
-	waiting += 1;
-	const mine = line.then(work);
-	line = mine.catch(() => undefined);
-	try {
-		return await mine;
-	} finally {
-		waiting -= 1;
-	}
+	nextAt = at + APART_MS;
+	if (at > now) await sleep(at - now);
+	return work();
 }
 
 function base64(from: Uint8Array): string {

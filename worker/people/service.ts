@@ -3,14 +3,13 @@ import { parseDuration } from "../../schema/wire/duration.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { newId } from "../../schema/wire/ids.ts";
 import { type Invitation, type InvitationRequest, type Person, password as passwordShape } from "../../schema/wire/people.ts";
-import { isAtLeast, type Role } from "../../schema/wire/permissions.ts";
+import { isAtLeast, may, type Role } from "../../schema/wire/permissions.ts";
 import { validated } from "../http/bodies.ts";
 import type { AnonymousContext, RequestContext } from "../http/route.ts";
 import type { Client } from "../identity/client_address.ts";
 import { randomSecret, sha256 } from "../identity/digest.ts";
 import { blockedFor, countFailure } from "../identity/throttle.ts";
-import { addToken, recordUse, type Token } from "../identity/tokens_store.ts";
-import { addressKey } from "../identity/wrong_credentials.ts";
+import { addToken, findActor, recordUse, type Token } from "../identity/tokens_store.ts";
 import { recordAudit } from "../platform/audit_log.ts";
 import { log } from "../platform/logger.ts";
 import { DEFAULT_TEAM } from "../platform/team.ts";
@@ -60,7 +59,10 @@ async function link(
 	const code = randomSecret();
 	const now = Date.now();
 	const row = { hash: await sha256(code), team: principal.team, name, role, person_id: personId };
-	await store.addInvitation(environment.DB, { ...row, created_by: principal.name, created_at: now, expires_at: now + ms, used_at: null });
+	await store.addInvitation(environment.DB, {
+		...{ ...row, created_by: principal.name, inviter_id: principal.personId ?? principal.tokenId },
+		...{ created_at: now, expires_at: now + ms, used_at: null },
+	});
 	Object.assign(noted, { name, role });
 	return { name, role, url: `${baseUrl}/join?code=${code}`, expires_at: new Date(now + ms).toISOString() };
 }
@@ -106,7 +108,16 @@ function assertGrants({ name, role: own }: Caller["principal"], role: Role): voi
 
 /** What an invitation offers; null if it is unknown, used or expired. */
 export async function invitationOf({ environment }: AnonymousContext, code: string): Promise<store.InvitationRow | null> {
-	return (await store.findInvitation(environment.DB, await sha256(code), Date.now())) ?? null;
+	const found = await store.findInvitation(environment.DB, await sha256(code), Date.now());
+	return found && (await isGranted(environment.DB, found)) ? found : null;
+}
+
+/** Whether the one who made an invitation could make it now: they may have been removed, or its person may have a greater role. */
+async function isGranted(db: D1Database, { team, inviter_id, role, person_id }: store.InvitationRow): Promise<boolean> {
+	const inviter = await findActor(db, team, inviter_id);
+	const person = person_id === null ? null : await store.findPerson(db, team, person_id);
+	const greatest = person ? person.role : role;
+	return inviter !== undefined && person !== undefined && may(inviter.role, "people.manage") && isAtLeast(inviter.role, greatest);
 }
 
 /**
@@ -124,8 +135,8 @@ export async function join(context: AnonymousContext, code: string, password: st
 	const phc = await hashPassword(password);
 	const now = Date.now();
 	if (!(await store.useInvitation(DB, row.hash, now))) throw notWorking();
-	const known = row.person_id === null ? undefined : await store.findPerson(DB, row.team, row.person_id);
-	const person = known ?? (await addPerson(DB, row, now));
+	const person = row.person_id === null ? await addPerson(DB, row, now) : await store.findPerson(DB, row.team, row.person_id);
+	if (!person) throw notWorking();
 	await store.setPassword(DB, person.id, phc, now);
 	await recordUse(DB, person, client.address);
 	await recordAudit(environment, row.team, {
@@ -161,17 +172,18 @@ function notWorking(): ApiError {
  * @throws ApiError `authentication_required`; `rate_limited` before anything is hashed
  */
 export async function signInByPassword(environment: Caller["environment"], client: Client, name: string, password: string): Promise<Token> {
-	const keys = [addressKey(client), `person ${name}`];
-	const retryAfter = Math.max(...keys.map((key) => blockedFor(key, Date.now()) ?? 0));
-	if (retryAfter > 0) throw tooManyPasswords(retryAfter);
+	// By the address alone: nobody locks out a person, and the hashes bound how many can be tried.
+	const key = `passwords from ${client.address}`;
+	const retryAfter = blockedFor(key, Date.now());
+	if (retryAfter !== null) throw tooManyPasswords(retryAfter);
 	const found = await store.findByName(environment.DB, DEFAULT_TEAM, name);
-	if (await isPassword(password, found?.phc ?? null)) {
-		const { person } = found as { person: Token };
-		await recordUse(environment.DB, person, client.address);
-		return person;
+	const isRight = await isPassword(password, found?.phc ?? null);
+	// It may have been changed meanwhile.
+	if (found && isRight && (await store.passwordOf(environment.DB, found.person.id)) === found.phc) {
+		await recordUse(environment.DB, found.person, client.address);
+		return found.person;
 	}
-	// The shell counts the address.
-	countFailure([`person ${name}`], Date.now());
+	countFailure([key], Date.now());
 	throw new ApiError("authentication_required", "The name or the password is wrong.", {
 		suggestions: ["Check both. An admin makes a link for a new password: windlass people reset"],
 	});
@@ -195,12 +207,16 @@ export async function changePassword(
 		throw new ApiError("conflict", `${principal.name} is a token, and has no password.`, { suggestions: ["Sign in as a person."] });
 	}
 	validated(chosenPassword, { password });
-	const key = `person ${principal.name}`;
+	const key = `password of ${personId}`;
 	const retryAfter = blockedFor(key, Date.now());
 	if (retryAfter !== null) throw tooManyPasswords(retryAfter);
 	if (!(await isPassword(old, phc))) {
 		countFailure([key], Date.now());
 		throw new ApiError("validation_failed", "The present password is wrong.", { suggestions: ["Type it again."] });
 	}
-	await store.setPassword(environment.DB, personId, await hashPassword(password), Date.now());
+	const next = await hashPassword(password);
+	if ((await store.passwordOf(environment.DB, personId)) !== phc) {
+		throw new ApiError("conflict", "The password was changed meanwhile.", { suggestions: ["Sign in again."] });
+	}
+	await store.setPassword(environment.DB, personId, next, Date.now());
 }

@@ -47,7 +47,7 @@ export async function isNameTaken(db: D1Database, team: string, name: string): P
 	return found.length > 0;
 }
 
-/** Sets a password, and ends the sessions of the person. */
+/** Sets a password, and ends the sessions and personal tokens of the person: somebody else may have had the old one. */
 export async function setPassword(db: D1Database, personId: string, phc: string, now: number): Promise<void> {
 	const drizzled = drizzle(db);
 	const set = { phc, changed_at: now };
@@ -56,9 +56,17 @@ export async function setPassword(db: D1Database, personId: string, phc: string,
 			.insert(passwords)
 			.values({ person_id: personId, ...set })
 			.onConflictDoUpdate({ target: passwords.person_id, set }),
+		revokeTokensOf(db, personId, now),
 		drizzled.delete(sessions).where(eq(sessions.token_id, personId)),
 	]);
 	evictTokens();
+}
+
+function revokeTokensOf(db: D1Database, personId: string, now: number) {
+	return drizzle(db)
+		.update(tokens)
+		.set({ revoked_at: now })
+		.where(and(eq(tokens.person_id, personId), isNull(tokens.revoked_at)));
 }
 
 export async function setRole(db: D1Database, personId: string, role: Role): Promise<void> {
@@ -71,10 +79,7 @@ export async function removePerson(db: D1Database, personId: string, now: number
 	const drizzled = drizzle(db);
 	await drizzled.batch([
 		drizzled.update(tokens).set({ revoked_at: now }).where(eq(tokens.id, personId)),
-		drizzled
-			.update(tokens)
-			.set({ revoked_at: now })
-			.where(and(eq(tokens.person_id, personId), isNull(tokens.revoked_at))),
+		revokeTokensOf(db, personId, now),
 		drizzled.delete(passwords).where(eq(passwords.person_id, personId)),
 		drizzled.delete(invitations).where(eq(invitations.person_id, personId)),
 		drizzled.delete(sessions).where(eq(sessions.token_id, personId)),

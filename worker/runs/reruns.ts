@@ -4,6 +4,7 @@ import { readDefinition } from "../../schema/pipeline/resolve/resolved.ts";
 import { ancestorsOf } from "../../schema/pipeline/validate/graph.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import { newId } from "../../schema/wire/ids.ts";
+import { may } from "../../schema/wire/permissions.ts";
 import type { RerunRequest, rerunRequest } from "../../schema/wire/resources.ts";
 import * as resources from "../../schema/wire/resources.ts";
 import { isTerminal } from "../../schema/wire/states.ts";
@@ -77,8 +78,8 @@ export async function rerunOf(context: SubmittingContext, request: RerunRequest)
 				discoveredBy: run.discovered_by,
 				file: run.file,
 				isTrusted: run.is_trusted === 1,
-				// A person who may rerun a run may also approve it.
-				approvedBy: run.is_trusted === 1 ? null : actorOf(principal),
+				// A rerun approves a run of a fork only where its caller may approve one.
+				approvedBy: run.is_trusted === 1 || !mayApprove(principal) ? null : actorOf(principal),
 			},
 			rerun: again,
 			idempotency: await idempotencyOf(context, JSON.stringify(["rerun", run.id, request])),
@@ -86,6 +87,10 @@ export async function rerunOf(context: SubmittingContext, request: RerunRequest)
 	);
 	log("info", "run repeated", { request_id: requestId, run: answer.runId, of: run.id, actor: actorOf(principal) });
 	return answer;
+}
+
+function mayApprove(principal: SubmittingContext["principal"]): boolean {
+	return principal.kind === "host" || (principal.kind === "user" && may(principal.role, "runs.approve"));
 }
 
 function commitOf({ commit_sha: sha, commit_message: message, commit_author: author, branch, tag }: RunRecord["run"]): RunCommit | null {

@@ -3,7 +3,15 @@ import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { newId } from "../../schema/wire/ids.ts";
 import { isAtLeast, may } from "../../schema/wire/permissions.ts";
 import { ADHOC_PROJECT } from "../../schema/wire/projects.ts";
-import { type CreatedToken, MAX_TOKENS, TOKEN_PREFIXES, type Token, type TokenKind, type TokenRequest } from "../../schema/wire/tokens.ts";
+import {
+	type CreatedToken,
+	MAX_PERSONAL_TOKENS,
+	MAX_TOKENS,
+	TOKEN_PREFIXES,
+	type Token,
+	type TokenKind,
+	type TokenRequest,
+} from "../../schema/wire/tokens.ts";
 import type { RequestContext } from "../http/route.ts";
 import { randomSecret, sha256 } from "../identity/digest.ts";
 import * as store from "../identity/tokens_store.ts";
@@ -51,14 +59,20 @@ export async function makeToken(caller: TokenCaller, request: TokenRequest): Pro
 	for (const project of projects ?? [])
 		if (project !== ADHOC_PROJECT && !(await findProject(environment.DB, principal.team, project))) throw notFound("project", project);
 	const now = Date.now();
-	if ((await store.listTokens(environment.DB, principal.team, now)).length >= MAX_TOKENS) {
-		throw new ApiError("conflict", `The team has ${MAX_TOKENS} tokens already.`, { suggestions: ["Revoke tokens that nobody uses."] });
+	const { personId } = principal;
+	const live = await store.listTokens(environment.DB, principal.team, now);
+	const alike = live.filter((row) => (kind === "personal" ? row.person_id === personId : row.person_id === null)).length;
+	const most = kind === "personal" ? MAX_PERSONAL_TOKENS : MAX_TOKENS;
+	if (alike >= most) {
+		throw new ApiError("conflict", `${kind === "personal" ? principal.name : "The team"} has ${most} tokens already.`, {
+			suggestions: ["Revoke tokens that nobody uses."],
+		});
 	}
 	const secret = TOKEN_PREFIXES[kind] + randomSecret();
 	const row: store.Token = {
 		...{ id: newId("token"), team: principal.team, kind, name, role, projects: projects ? [...new Set(projects)] : null },
-		person_id: kind === "personal" ? principal.personId : null,
-		...{ hash: await sha256(secret), created_by: principal.name, created_at: now, expires_at: now + msOf(expires_in) },
+		person_id: kind === "personal" ? personId : null,
+		...{ hash: await sha256(secret), created_by: principal.name, created_at: now, expires_at: endOf(expires_in, principal, null) },
 		...{ revoked_at: null, last_used_on: null, last_used_from: null },
 	};
 	if (!(await store.addToken(environment.DB, row))) {
@@ -92,11 +106,13 @@ export async function rotateToken(caller: TokenCaller, id: string, expiresIn: st
 	const { environment, principal, requestId } = caller;
 	const row = await changeable(caller, id);
 	caller.noted.name = row.name;
+	if (row.kind === "personal" && row.person_id !== principal.personId) {
+		throw new ApiError("forbidden", `The token ${row.name} acts as a person, and only they get a new secret.`, {
+			suggestions: ["Revoke it."],
+		});
+	}
 	const secret = TOKEN_PREFIXES[row.kind as TokenKind] + randomSecret();
-	const until = Date.now() + msOf(expiresIn);
-	// A token does not make its own life longer.
-	const isOfOthers = !isMadeBy(row, principal) && !may(principal.role, "tokens.manage");
-	const changed = { hash: await sha256(secret), expires_at: isOfOthers ? Math.min(until, row.expires_at ?? until) : until };
+	const changed = { hash: await sha256(secret), expires_at: endOf(expiresIn, principal, row) };
 	await store.replaceHash(environment.DB, row, changed.hash, changed.expires_at);
 	log("info", "token rotated", { request_id: requestId, actor: principal.name, token: id });
 	return { ...present({ ...row, ...changed }, principal.tokenId), token: secret };
@@ -141,9 +157,15 @@ function isOwn(row: store.Token, principal: TokenCaller["principal"]): boolean {
 	return isMadeBy(row, principal) || row.id === principal.tokenId;
 }
 
-/** The schema has checked the text. */
-function msOf(text: string): number {
-	return parseDuration(text) ?? 0;
+/**
+ * When a token ends. None makes its own life longer, or outlives the one that made it.
+ * @param rotated the token that gets another secret; null: a new one
+ */
+function endOf(expiresIn: string, { tokenId, expiresAt }: TokenCaller["principal"], rotated: store.Token | null): number {
+	// The schema has checked the text.
+	const wanted = Date.now() + (parseDuration(expiresIn) ?? 0);
+	const isItself = rotated?.id === tokenId;
+	return Math.min(wanted, expiresAt ?? wanted, isItself ? (rotated?.expires_at ?? wanted) : wanted);
 }
 
 function present(row: store.Token, currentId: string): Token {

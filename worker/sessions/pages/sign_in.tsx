@@ -68,8 +68,7 @@ export async function signIn(context: Visitor): Promise<Response> {
 export async function openFor(context: Visitor, token: Token, to: string, by: string | null = null): Promise<Response> {
 	const { request, environment, client, requestId } = context;
 	const userAgent = request.headers.get("User-Agent") ?? "";
-	// A personal token signs its person in.
-	const session = { team: token.team, tokenId: token.person_id ?? token.id, userAgent, address: client.address };
+	const session = { team: token.team, tokenId: token.id, userAgent, address: client.address };
 	if (by !== null) {
 		await recordAudit(environment, token.team, {
 			...{ event: "sign_in", actor: token.name, via: token.id, what: "POST /sign-in", details: { by } },
@@ -82,14 +81,18 @@ export async function openFor(context: Visitor, token: Token, to: string, by: st
 
 async function byToken({ environment, client, requestId }: Visitor, text: string): Promise<Token> {
 	const token = await findShownToken(environment.DB, client, text);
-	if (token && token.projects === null) return token;
+	if (token && token.projects === null && token.kind !== "personal") return token;
 	if (token) {
 		await recordAudit(environment, token.team, {
 			...{ event: "sign_in", actor: token.name, via: token.id, what: "POST /sign-in", details: { by: "token" } },
 			...{ outcome: "refused", address: client.address, request_id: requestId },
 		});
-		throw new ApiError("forbidden", `The token ${token.name} opens some projects only, and the pages show all of them.`, {
-			suggestions: ["Use it with the windlass commands or the API, and another token here."],
+		const why =
+			token.kind === "personal"
+				? "is for commands: a session would outlive it"
+				: "opens some projects only, and the pages show all of them";
+		throw new ApiError("forbidden", `The token of ${token.name} ${why}.`, {
+			suggestions: ["Use it with the windlass commands or the API. Sign in here with your name and password, or another token."],
 		});
 	}
 	throw new ApiError("authentication_required", "The token is not valid.", { suggestions: ["Copy the whole token."] });

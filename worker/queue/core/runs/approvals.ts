@@ -17,10 +17,13 @@ import { stopJob } from "./stop.ts";
  * approves or declines.
  */
 
-/** The person who decides. */
+/** Who decides. */
 export interface Approver {
+	/** Of people, the name tells them apart. */
 	name: string;
 	role: Role;
+	/** False: a token of a program, whose name is whatever its maker has chosen. */
+	isPerson: boolean;
 }
 
 /**
@@ -33,6 +36,7 @@ export function approveJob(core: Core, jobId: string, by: Approver, comment: str
 	const body = () => {
 		const job = jobAwaitingApproval(core, jobId, by);
 		if (job === null) return;
+		assertCounts(core, job, by);
 		const before = approvalsOf(job);
 		if (before.some((one) => one.by === by.name)) return;
 		const approvals = [...before, { by: by.name, comment, at: new Date(core.now()).toISOString() }];
@@ -172,15 +176,28 @@ function jobAwaitingApproval(core: Core, jobId: string, by: Approver): JobRow | 
 	return job;
 }
 
-/** @throws ApiError `forbidden` for a person whom the approval of the job does not ask */
+/** @throws ApiError `forbidden` for those whom the approval of the job does not ask */
 function assertMayDecide(core: Core, job: JobRow, by: Approver): void {
 	const { approval } = definitionOf(core, job);
 	if (!approval) return;
-	const { roles, users, not_author } = approval;
-	if (!users.includes(by.name) && !roles.some((role) => isAtLeast(by.role, role))) {
+	const { roles, users } = approval;
+	const isNamed = by.isPerson && users.includes(by.name);
+	if (!isNamed && !roles.some((role) => isAtLeast(by.role, role))) {
 		throw new ApiError("forbidden", `This approval is for ${[...users, ...roles].join(", ")}; you are ${by.name}, ${by.role}.`, {
 			details: { roles, users },
 			suggestions: ["Ask one of them to approve it."],
+		});
+	}
+}
+
+/** @throws ApiError `forbidden` for those whose approval does not count, though they may decline */
+function assertCounts(core: Core, job: JobRow, by: Approver): void {
+	const { approval } = definitionOf(core, job);
+	if (!approval) return;
+	const { count, not_author } = approval;
+	if (!by.isPerson && (count > 1 || not_author)) {
+		throw new ApiError("forbidden", `${by.name} is a token, and this approval counts people: one person may have many tokens.`, {
+			suggestions: ["Sign in as a person: windlass login. An operator invites people with: windlass people invite"],
 		});
 	}
 	if (not_author && findRun(core, job.run_id)?.trigger_actor === by.name) {

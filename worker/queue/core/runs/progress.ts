@@ -99,19 +99,21 @@ function needsJobApproval(core: Core, job: JobRow): boolean {
 function awaitApproval(core: Core, job: JobRow): void {
 	if (job.reason_code === "approval") return;
 	const { approval } = definitionOf(core, job);
-	const within = approval?.timeout_ms ? ` (within ${formatDuration(approval.timeout_ms)})` : "";
-	const what = approval?.message ? `: ${approval.message}` : ".";
 	const how = (approval?.count ?? 1) > 1 ? `${approval?.count} approvals` : "an approval";
-	restate(core, job, { code: "approval", text: `Waits for ${how}${within}${what}` });
+	restate(core, job, { code: "approval", text: waiting(approval, how, "") });
 	if (approval?.timeout_ms) setTimer(core, "approval", job.id, core.now() + approval.timeout_ms);
 }
 
 /** Some have approved a job, and others are still to. */
 export function awaitMore(core: Core, job: JobRow, missing: number, names: string): void {
 	const { approval } = definitionOf(core, job);
-	const what = approval?.message ? `: ${approval.message}` : ".";
 	const more = `${missing} more ${missing === 1 ? "approval" : "approvals"}`;
-	restate(core, job, { code: "approval", text: `Waits for ${more} after ${names}${what}` });
+	restate(core, job, { code: "approval", text: waiting(approval, more, ` after ${names}`) });
+}
+
+function waiting(approval: ReturnType<typeof definitionOf>["approval"], how: string, after: string): string {
+	const within = approval?.timeout_ms ? ` (within ${formatDuration(approval.timeout_ms)})` : "";
+	return `Waits for ${how}${after}${within}${approval?.message ? `: ${approval.message}` : "."}`;
 }
 
 /** Changes the reason of a blocked job. */
