@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Delivery, HookAnswer } from "../../schema/wire/deliveries.ts";
 import type { Project } from "../../schema/wire/projects.ts";
 import type { Page, Run, RunSummary } from "../../schema/wire/resources.ts";
+import type { CreatedToken } from "../../schema/wire/tokens.ts";
 import {
 	formDelivery,
 	genericDelivery,
@@ -334,7 +335,13 @@ describe("pull requests", () => {
 		expect(
 			forge.told.find(({ path: where, body: told }) => where.includes(sha) && told.description === "Waits for an approval")?.body.state,
 		).toBe("pending");
-		// Once more it is let pass by whoever repeats it; secrets it gets none all the same.
+		// Once more it waits, if a developer repeats it, who may not approve it.
+		const { token } = await coordinator.post<CreatedToken>("/api/v1/tokens", { name: "dev", role: "developer", expires_in: "1d" });
+		const answer = await coordinator.request(`/api/v1/runs/${id}/rerun`, { method: "POST", token, body: "{}" });
+		const ofDeveloper = (await answer.json()) as Run;
+		expect(ofDeveloper).toMatchObject({ state: "waiting", trusted: false, approved_by: null });
+		await coordinator.post(`/api/v1/runs/${ofDeveloper.id}/decline`, {});
+		// By others it is let pass; secrets it gets none all the same.
 		const again = await coordinator.post<Run>(`/api/v1/runs/${id}/rerun`, {});
 		const repeated = await coordinator.get<Run>(`/api/v1/runs/${again.id}/wait?timeout=60`);
 		expect([repeated.state, repeated.trusted, repeated.approved_by]).toEqual(["succeeded", false, "admin"]);

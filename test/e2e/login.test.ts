@@ -81,7 +81,23 @@ describe("windlass login", () => {
 		expect((await windlass(["whoami", "--profile", "three"])).output).toContain("known: one, two");
 		const { items } = await coordinator.get<Page<Token>>("/api/v1/tokens");
 		expect(items.flatMap(({ name }) => (name.startsWith("lena/") ? [name] : [])).sort()).toEqual(["lena/desk", "lena/desk-2"]);
-		for (const profile of ["one", "two"]) expect((await windlass(["logout", "--profile", profile])).code).toBe(0);
+		expect((await windlass(["whoami", "--profile", "one", "--api-token", ADMIN_TOKEN], { WINDLASS_SERVER: "" })).output).toContain("admin");
+		for (const profile of ["one", "two"]) expect((await windlass(["logout"], { WINDLASS_PROFILE: profile })).code).toBe(0);
+		expect((await windlass(["whoami"])).output).toContain("Run windlass login");
+	});
+
+	test("for a profile once more goes to its coordinator, and revokes the token that it replaces", async () => {
+		const tokens: string[] = [];
+		for (const environment of [{}, { WINDLASS_SERVER: "" }]) {
+			const program = start(["login", "--machine", "again", "--profile", "again"], environment);
+			const [, code = ""] = await program.says(/\/login\?code=([A-Z]{4}-[A-Z]{4})/);
+			await post("/login", { code, decision: "allow", role: "viewer" });
+			expect(await program.exited).toBe(0);
+			tokens.push(JSON.parse(readFileSync(path.join(config, "windlass", "profiles.json"), "utf8")).profiles.again.token);
+		}
+		const statuses = await Promise.all(tokens.map(async (token) => (await coordinator.request("/api/v1/whoami", { token })).status));
+		expect(statuses).toEqual([401, 200]);
+		expect((await windlass(["logout", "--profile", "again"])).code).toBe(0);
 	});
 
 	test("ends when the person denies it, and a code works once", async () => {
@@ -114,6 +130,21 @@ describe("windlass login", () => {
 		expect(both.filter(({ body }) => body.state === "allowed")).toHaveLength(1);
 		expect((await claim(asked.secret)).status).toBe(401);
 		expect((await claim("wrong")).status).toBe(401);
+	});
+
+	test("is asked for by one address a few times at once, and again once somebody has decided", async () => {
+		const ask = () => coordinator.request("/api/v1/logins", { method: "POST", token: null, body: JSON.stringify({ machine: "many" }) });
+		const codes: string[] = [];
+		let refused: Response | null = null;
+		while (refused === null && codes.length < 100) {
+			const answer = await ask();
+			if (answer.status === 201) codes.push(((await answer.json()) as { code: string }).code);
+			else refused = answer;
+		}
+		expect([refused?.status, refused?.headers.get("Retry-After")]).toEqual([429, "60"]);
+		expect(codes.length).toBeLessThanOrEqual(20);
+		for (const code of codes) expect((await post("/login", { code, decision: "deny", role: "viewer" })).status).toBe(201);
+		expect((await ask()).status).toBe(201);
 	});
 
 	test("says what is wrong with its file", async () => {
