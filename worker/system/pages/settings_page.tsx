@@ -96,6 +96,7 @@ function PasswordForm() {
 					{`New password, of at least ${LEAST_PASSWORD_LENGTH} characters `}
 					<input type="password" name="password" required minLength={LEAST_PASSWORD_LENGTH} autoComplete="new-password" />
 				</label>
+				<p class="soft">This also revokes your personal tokens: sign in your commands again afterwards.</p>
 				<button type="submit">Change it, and sign out everywhere</button>
 			</PostForm>
 		</details>
