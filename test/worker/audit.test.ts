@@ -1,7 +1,7 @@
 import { env, exports } from "cloudflare:workers";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type AuditEntry, type AuditRecord, BEGINNING, type ChainPlace, chainedText } from "../../schema/wire/audit.ts";
-import type { Page } from "../../schema/wire/resources.ts";
+import type { Page, SubmittedRun } from "../../schema/wire/resources.ts";
 import type { CreatedToken } from "../../schema/wire/tokens.ts";
 import { sha256 } from "../../worker/identity/digest.ts";
 import { auditLogOf } from "../../worker/platform/audit_log.ts";
@@ -135,10 +135,30 @@ describe("the audit log", () => {
 		await send("GET", "/api/v1/secrets", undefined, token);
 		await send("GET", "/api/v1/runs", undefined, token);
 		expect(await entries("actor=reader")).toHaveLength(1);
+		// Many in a row do not fill it, and are counted.
+		for (let index = 0; index < 26; index += 1) await send("DELETE", "/api/v1/projects/audited", undefined, token);
+		const ofReader = await entries("actor=reader");
+		expect(ofReader.length).toBeLessThan(20);
+		expect(ofReader.reduce((sum, { details }) => sum + Number(details.refusals ?? 1), 0)).toBeGreaterThanOrEqual(26);
 		await send("POST", "/api/v1/projects", JSON.stringify({ name: "audited" }));
 		await send("POST", "/api/v1/projects", JSON.stringify({ name: "Not a name" }));
 		await send("DELETE", "/api/v1/projects/nowhere");
 		expect((await newest())?.seq).toBe(before);
+	});
+
+	test("tells an approval that counts from one that changes nothing", async () => {
+		const pipeline = { jobs: { a: { approval: true, steps: ["true"] } } };
+		const submitted = await send("POST", "/api/v1/runs", JSON.stringify({ pipeline }));
+		const [job] = (await submitted.json<SubmittedRun>()).jobs;
+		const counted: unknown[] = [];
+		for (const _ of [1, 2]) {
+			expect((await send("POST", `/api/v1/jobs/${job?.id}/approve`, "{}")).status).toBe(200);
+			counted.push((await newest())?.details);
+		}
+		expect(counted).toEqual([
+			{ comment: null, job: "a" },
+			{ comment: null, counted: "no", job: "a" },
+		]);
 	});
 
 	test("has a form of a page once it has changed something, not while it asks or is shown again", async () => {

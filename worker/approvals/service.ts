@@ -31,11 +31,17 @@ export async function approveJobOf(
 	const record = await requireJob(environment, principal.team, params.id ?? "");
 	const { job } = record;
 	Object.assign(noted, { job: job.name, comment });
+	if (isApproved(job, actorOf(principal))) noted.counted = "no";
 	if (isTerminal(job.state) && job.approved_by !== null) return record;
 	assertOpen(job);
 	const rows = unwrap(await dispatcherOf(environment, principal.team).approve(job.id, approverOf(principal), comment));
 	log("info", "job approved", { request_id: requestId, job: job.id, actor: actorOf(principal) });
 	return rows;
+}
+
+/** Whether another approval of this person changes nothing. */
+function isApproved({ approved_by, approvals }: JobRecord["job"], name: string): boolean {
+	return approved_by !== null || (approvals !== null && (JSON.parse(approvals) as { by: string }[]).some(({ by }) => by === name));
 }
 
 /** @throws ApiError as `approveJobOf` does */

@@ -22,13 +22,14 @@ export async function recordRequest(route: Route, context: RequestContext, statu
 	const isDone = url.pathname.startsWith("/api/") ? status < 400 : status === 303 || status === 201;
 	if (!isDone && status !== 403) return;
 	// A caller who tries again and again does not fill the log.
-	if (!isDone && principal.kind === "user" && countFailure([`refused ${principal.tokenId}`], Date.now()).logged === null) return;
+	const refusals = isDone || principal.kind !== "user" ? 1 : countFailure([`refused ${principal.tokenId}`], Date.now()).logged;
+	if (refusals === null) return;
 	await recordAudit(environment, principal.team, {
 		event: route.action as Action,
 		actor: actorOf(principal),
 		via: principal.kind === "user" ? (principal.sessionId ?? principal.tokenId) : null,
 		what: `${request.method} ${url.pathname}`,
-		details: noted,
+		details: refusals > 1 ? { ...noted, refusals: String(refusals) } : noted,
 		outcome: isDone ? "done" : "refused",
 		address: principal.kind === "host" ? null : client.address,
 		request_id: requestId,
