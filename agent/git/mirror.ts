@@ -12,10 +12,8 @@ import { makePartial } from "./partial_history.ts";
 
 /** The agent removes a mirror that no job has used for this long. */
 const UNUSED_MS = 30 * 24 * 60 * 60_000;
-/** The agent repacks a mirror that has more packs. */
+/** The agent repacks a mirror that has more packs; one with a partial history it makes anew. */
 const MANY_PACKS = 50;
-/** One with a partial history gets a pack with each checkout, and is made anew when it has more. */
-const MANY_PARTIAL_PACKS = 200;
 /** The newest branches and tags that a repacked mirror keeps. */
 const KEPT_REFS = 50;
 /** The messages of git about a broken mirror: a killed git leaves it half written. */
@@ -119,7 +117,7 @@ async function withTurn<Value>(folder: string, signal: AbortSignal, work: () => 
 
 async function prepare(git: Git, mirror: Git, { address, format, isPartial }: Mirrored): Promise<void> {
 	// git gc removes nothing of a partial history.
-	if (isPartial && (await packsOf(mirror)) > MANY_PARTIAL_PACKS) await rm(mirror.folder, { recursive: true, force: true });
+	if (isPartial && (await packsOf(mirror)) > MANY_PACKS) await rm(mirror.folder, { recursive: true, force: true });
 	try {
 		await mkdir(mirror.folder, { recursive: true, mode: 0o700 });
 		const now = new Date();

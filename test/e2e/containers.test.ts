@@ -660,10 +660,12 @@ describe("after a crash", () => {
 		});
 		await eventually(async () => (await coordinator.text(`/api/v1/jobs/${run.jobs[0]?.id}/log`)).includes("up"), "the step");
 		await agent.kill();
-		expect(docker.leftovers().length).toBeGreaterThan(0);
+		const left = docker.leftovers();
+		expect(left.length).toBeGreaterThan(0);
 		agent = await startAgent();
 		await untilContainers();
-		expect(docker.leftovers()).toEqual([]);
+		// The next attempt of the job may have begun, under a name of its own.
+		expect(docker.leftovers().filter((name) => left.includes(name))).toEqual([]);
 		await coordinator.post(`/api/v1/runs/${run.id}/cancel`, {}).catch(() => undefined);
 	});
 
