@@ -53,7 +53,7 @@ function listCommand(): Command {
 function inviteCommand(): Command {
 	return command(
 		"invite",
-		"Invite somebody. The link is shown once and works once; whoever opens it chooses a password.",
+		"Invite somebody. The link is shown once and works once. The person who opens it chooses a password.",
 		"windlass people invite ada --role maintainer",
 	)
 		.argument("<name>", "with which they sign in")

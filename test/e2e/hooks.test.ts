@@ -341,7 +341,7 @@ describe("pull requests", () => {
 		const ofDeveloper = (await answer.json()) as Run;
 		expect(ofDeveloper).toMatchObject({ state: "waiting", trusted: false, approved_by: null });
 		await coordinator.post(`/api/v1/runs/${ofDeveloper.id}/decline`, {});
-		// By others it is let pass; secrets it gets none all the same.
+		// A rerun of somebody who may approve it starts at once, and gets no secrets either.
 		const again = await coordinator.post<Run>(`/api/v1/runs/${id}/rerun`, {});
 		const repeated = await coordinator.get<Run>(`/api/v1/runs/${again.id}/wait?timeout=60`);
 		expect([repeated.state, repeated.trusted, repeated.approved_by]).toEqual(["succeeded", false, "admin"]);

@@ -1,10 +1,11 @@
 import type { ComponentChildren } from "preact";
 import { ApiError } from "../../../schema/wire/errors.ts";
-import { ROLES, type Role, rolesUpTo } from "../../../schema/wire/permissions.ts";
+import { ROLES, rolesUpTo } from "../../../schema/wire/permissions.ts";
 import { readText } from "../../http/bodies.ts";
 import { pageRoute, type RequestContext } from "../../http/route.ts";
 import { page } from "../../ui/layout.tsx";
 import { PostForm } from "../../ui/post_form.tsx";
+import { RoleSelect } from "../../ui/role_select.tsx";
 import { Ago } from "../../ui/words.tsx";
 import { decide, requestOf } from "../service.ts";
 import type { LoginRow } from "../store.ts";
@@ -90,18 +91,6 @@ function Question({ request, principal }: { request: LoginRow; principal: Reader
 				</button>
 			</PostForm>
 		</>
-	);
-}
-
-function RoleSelect({ roles, chosen }: { roles: readonly Role[]; chosen: Role }) {
-	return (
-		<select name="role" aria-label="Role">
-			{roles.map((role) => (
-				<option key={role} value={role} selected={role === chosen}>
-					{role}
-				</option>
-			))}
-		</select>
 	);
 }
 

@@ -2,6 +2,7 @@ import type { FieldError } from "../../../schema/wire/errors.ts";
 import type { Invitation, Person } from "../../../schema/wire/people.ts";
 import type { Role } from "../../../schema/wire/permissions.ts";
 import { PostForm } from "../../ui/post_form.tsx";
+import { RoleSelect } from "../../ui/role_select.tsx";
 import { ValidationErrors } from "../../ui/validation_errors.tsx";
 import { Ago, readable } from "../../ui/words.tsx";
 
@@ -25,7 +26,7 @@ export function PeoplePage({ people, roles, form }: PeoplePageProps) {
 		<section>
 			<h1>People</h1>
 			{form.made && <Made made={form.made} />}
-			{people.length === 0 && <p class="empty">Nobody has joined yet. Whoever has the admin token is an operator.</p>}
+			{people.length === 0 && <p class="empty">Nobody has joined yet. A person with the admin token is an operator.</p>}
 			<ul class="list">
 				{people.map((person) => (
 					<Row key={person.id} person={person} roles={roles} />
@@ -94,17 +95,5 @@ function Row({ person, roles }: { person: Person; roles: readonly Role[] }) {
 				</div>
 			)}
 		</li>
-	);
-}
-
-function RoleSelect({ roles, chosen }: { roles: readonly Role[]; chosen: string }) {
-	return (
-		<select name="role" aria-label="Role">
-			{roles.map((role) => (
-				<option key={role} value={role} selected={role === chosen}>
-					{role}
-				</option>
-			))}
-		</select>
 	);
 }
