@@ -14,10 +14,12 @@ import { clientOf } from "./identity/client_address.ts";
 import { claimedBy, identify, type Principal } from "./identity/principal.ts";
 import { endedSessionCookie, showsSession } from "./identity/session.ts";
 import { countWrongCredential } from "./identity/wrong_credentials.ts";
+import { offeredProviders } from "./identity_providers/service.ts";
 import { authorize } from "./permissions/authorize.ts";
 import { errorFields, log, setLogLevel } from "./platform/logger.ts";
 import { assertPrepared } from "./platform/prepared.ts";
 import { assertMigrated } from "./platform/schema_version.ts";
+import { DEFAULT_TEAM } from "./platform/team.ts";
 import { QueueObject } from "./queue/dispatcher.ts";
 import { routes } from "./routes.ts";
 import { DATABASE_PATH } from "./system/host.ts";
@@ -222,7 +224,10 @@ async function answerError(
 ): Promise<Response> {
 	const known = error instanceof ApiError ? error : (clientDisconnected(error) ?? internalError(error, requestId));
 	const wantsPage = /\btext\/html\b/.test(request.headers.get("Accept") ?? "") && url !== null && !url.pathname.startsWith("/api/");
-	return wantsPage ? errorPage({ environment, principal, url, request }, known, requestId) : errorAnswer(known, requestId);
+	if (!wantsPage) return errorAnswer(known, requestId);
+	// The sign-in form works without the providers: the error may be about the database.
+	const providers = isUnidentified(known) ? await offeredProviders(environment.DB, DEFAULT_TEAM).catch(() => []) : [];
+	return errorPage({ environment, principal, url, request }, known, { requestId, providers });
 }
 
 function internalError(error: unknown, requestId: string): ApiError {

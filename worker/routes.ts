@@ -25,6 +25,9 @@ import { eventRoutes } from "./events/api.ts";
 import { failureRoutes } from "./failures/api.ts";
 import { openApiRoute } from "./http/openapi.ts";
 import { type Route, route } from "./http/route.ts";
+import { identityProviderRoutes } from "./identity_providers/api.ts";
+import { identityProvidersPages } from "./identity_providers/pages/identity_providers.tsx";
+import { signInWithPages } from "./identity_providers/pages/sign_in_with.ts";
 import { jobRoutes } from "./jobs/api.ts";
 import { jobsPages } from "./jobs/pages/routes.ts";
 import { loginRoutes } from "./logins/api.ts";
@@ -93,6 +96,7 @@ export const routes: readonly Route[] = [
 	...tokenRoutes,
 	...auditRoutes,
 	...peopleRoutes,
+	...identityProviderRoutes,
 	...loginRoutes,
 	...sourceRoutes,
 	...agentRoutes,
@@ -127,6 +131,8 @@ export const routes: readonly Route[] = [
 	...tokensPages,
 	...auditPages,
 	...peoplePages,
+	...identityProvidersPages,
+	...signInWithPages,
 	...loginPages,
 	...assetRoutes,
 	route({

@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
-import type { Invitation, Person } from "../../schema/wire/people.ts";
+import { formatDuration } from "../../schema/wire/duration.ts";
+import type { Invitation, OpenInvitation, Person } from "../../schema/wire/people.ts";
 import { ROLES } from "../../schema/wire/permissions.ts";
 import type { Page } from "../../schema/wire/resources.ts";
 import { Connection } from "../connection.ts";
@@ -10,15 +11,25 @@ import { command, type Flags } from "./command.ts";
 /** `windlass people`: who may sign in, and with which role. */
 
 const PEOPLE = "/api/v1/people";
+const INVITATIONS = "/api/v1/invitations";
 
 const role = () => new Option("--role <role>", "what they may do, at most your own role").choices(ROLES).makeOptionMandatory();
 
 export function peopleCommand(): Command {
 	const people = new Command("people")
-		.description("Manage the people who sign in with a password.")
+		.description("Manage the people who sign in.")
 		.addHelpText("after", "\nExample:\n  windlass people invite ada --role maintainer");
 	people.addCommand(listCommand(), { isDefault: true });
-	for (const one of [inviteCommand(), roleCommand(), resetCommand(), removeCommand()]) people.addCommand(one);
+	for (const one of [
+		inviteCommand(),
+		invitationsCommand(),
+		withdrawCommand(),
+		roleCommand(),
+		resetCommand(),
+		signOutCommand(),
+		removeCommand(),
+	])
+		people.addCommand(one);
 	return people;
 }
 
@@ -53,7 +64,7 @@ function listCommand(): Command {
 function inviteCommand(): Command {
 	return command(
 		"invite",
-		"Invite somebody. The link is shown once and works once. The person who opens it chooses a password.",
+		"Invite somebody. The link is shown once and works once. The person who opens it chooses a password, or an account of an identity provider.",
 		"windlass people invite ada --role maintainer",
 	)
 		.argument("<name>", "with which they sign in")
@@ -79,12 +90,54 @@ function roleCommand(): Command {
 }
 
 function resetCommand(): Command {
-	return command("reset", "Make a link with which a person sets a new password. It works once, for a day.", "windlass people reset ada")
+	return command(
+		"reset",
+		"Make a link with which a person signs in anew: with a new password, or an account. It works once, for a day.",
+		"windlass people reset ada",
+	)
 		.argument("<person>", "their name or their id (per_…)")
 		.action(async (given: string, flags: Flags) => {
 			const connection = new Connection(flags);
 			const { id } = await personOf(connection, given);
 			showLink(await connection.json<Invitation>(`${PEOPLE}/${id}/reset`, { method: "POST" }), flags);
+		});
+}
+
+function invitationsCommand(): Command {
+	return command("invitations", "List the invitations that nobody has used yet.", "windlass people invitations").action(
+		async (flags: Flags) => {
+			const { items } = await new Connection(flags).json<Page<OpenInvitation>>(INVITATIONS);
+			if (flags.output === "json") return printJson(items);
+			if (items.length === 0) return print("No invitation is open.");
+			const rows = items.map((one) => [one.name, one.role, one.is_reset ? "signs in anew" : "joins", one.invited_by, left(one.expires_at)]);
+			print(table([["name", "role", "what for", "by", "works for"], ...rows]));
+		},
+	);
+}
+
+function left(until: string): string {
+	return formatDuration(Math.max(0, Date.parse(until) - Date.now()));
+}
+
+function withdrawCommand(): Command {
+	return command("withdraw", "Withdraw an invitation: its link works no more.", "windlass people withdraw ada")
+		.argument("<name>", "the name in the invitation")
+		.action(async (name: string, flags: Flags) => {
+			await new Connection(flags).send(`${INVITATIONS}/${encodeURIComponent(name)}`, { method: "DELETE" });
+			if (flags.output === "json") printJson({ withdrawn: name });
+			else print(`The invitation of ${name} works no more.`);
+		});
+}
+
+function signOutCommand(): Command {
+	return command("sign-out", "End the sessions and personal tokens of a person.", "windlass people sign-out ada")
+		.argument("<person>", "their name or their id (per_…)")
+		.action(async (given: string, flags: Flags) => {
+			const connection = new Connection(flags);
+			const { id, name } = await personOf(connection, given);
+			await connection.send(`${PEOPLE}/${id}/sign-out`, { method: "POST" });
+			if (flags.output === "json") printJson({ signed_out: id });
+			else print(`${name} is signed out everywhere.`);
 		});
 }
 

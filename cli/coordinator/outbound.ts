@@ -39,7 +39,7 @@ const MAX_ANSWER_BYTES = 1024 * 1024;
  * for hours.
  */
 const DEADLINE_MS = 15_000;
-const PASSED_HEADERS = ["location", "retry-after", "x-ratelimit-remaining"];
+const PASSED_HEADERS = ["content-type", "location", "retry-after", "x-ratelimit-remaining"];
 
 /** The addresses and names that are allowed. */
 export interface OutboundRules {

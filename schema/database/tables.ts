@@ -3,6 +3,7 @@ import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from "driz
 import type { RemovedCache } from "../wire/caches.ts";
 import type { CheckoutOptions } from "../wire/checkout.ts";
 import type { DeliveryOutcome } from "../wire/deliveries.ts";
+import { PROVIDER_KINDS, type SignUpRule } from "../wire/identity_providers.ts";
 import { ROLES } from "../wire/permissions.ts";
 import type { ForgeKind } from "../wire/projects.ts";
 import type { ArtifactKind, RunKind, TestCase } from "../wire/resources.ts";
@@ -73,6 +74,42 @@ export const invitations = sqliteTable("invitations", {
 	expires_at: integer("expires_at").notNull(),
 	used_at: integer("used_at"),
 });
+
+/** Servers at which people have accounts. Their client secrets are in `secrets`. */
+export const identityProviders = sqliteTable(
+	"identity_providers",
+	{
+		team: text("team").notNull(),
+		name: text("name").notNull(),
+		kind: text("kind", { enum: PROVIDER_KINDS }).notNull(),
+		url: text("url").notNull(),
+		label: text("label").notNull(),
+		client_id: text("client_id").notNull(),
+		scopes: text("scopes", { mode: "json" }).$type<string[]>().notNull(),
+		groups_claim: text("groups_claim").notNull(),
+		sign_up: text("sign_up", { mode: "json" }).$type<SignUpRule[]>().notNull(),
+		created_by: text("created_by").notNull(),
+		created_at: integer("created_at").notNull(),
+		updated_at: integer("updated_at").notNull(),
+	},
+	(table) => [primaryKey({ columns: [table.team, table.name] })],
+);
+
+/** The accounts with which people sign in. That of a removed person stays, so that it does not sign up again. */
+export const identities = sqliteTable(
+	"identities",
+	{
+		team: text("team").notNull(),
+		provider: text("provider").notNull(),
+		/** The id of the account at its provider, which nobody else gets. */
+		subject: text("subject").notNull(),
+		person_id: text("person_id").notNull(),
+		/** Whether a rule has let the person in: then the rules decide their role at each sign-in. */
+		is_by_rule: integer("is_by_rule", { mode: "boolean" }).notNull(),
+		created_at: integer("created_at").notNull(),
+	},
+	(table) => [primaryKey({ columns: [table.team, table.provider, table.subject] }), index("identities_of_person").on(table.person_id)],
+);
 
 /** Commands on machines that ask to act as a person. */
 export const logins = sqliteTable("logins", {

@@ -3,7 +3,7 @@ import { parseDuration } from "./duration.ts";
 import { ROLES } from "./permissions.ts";
 import { actorName } from "./tokens.ts";
 
-/** People: they sign in with a password, and have a role. */
+/** People: they sign in with a password or an account of an identity provider, and have a role. */
 
 export const LEAST_PASSWORD_LENGTH = 12;
 const MOST_PASSWORD_LENGTH = 200;
@@ -41,7 +41,22 @@ export const person = z.object({
 	joined_at: z.string(),
 	/** The day on which they signed in last, and from where; null: never. */
 	last_seen: z.object({ on: z.string(), from: z.string() }).nullable(),
+	/** The identity providers with whose accounts they sign in. */
+	providers: z.array(z.string()),
+	/** Whether the rules of a provider decide their role at each sign-in. */
+	has_role_by_rule: z.boolean(),
 	/** Whether it is the caller. */
 	is_current: z.boolean(),
 });
 export type Person = z.infer<typeof person>;
+
+/** An invitation that nobody has used yet, without its link. */
+export const openInvitation = z.object({
+	name: z.string(),
+	role: z.enum(ROLES),
+	/** Whether it is for a person who is here, to sign in anew. */
+	is_reset: z.boolean(),
+	invited_by: z.string(),
+	expires_at: z.string(),
+});
+export type OpenInvitation = z.infer<typeof openInvitation>;

@@ -6,6 +6,7 @@ import { addressError, isRef, REF_ERROR } from "./git.ts";
 import { MIB } from "./limits.ts";
 import { isInnerPath } from "./paths.ts";
 import { SECRET_NAME, SECRET_NAME_ERROR } from "./secret_names.ts";
+import { isWebAddress } from "./web_address.ts";
 
 /** Projects: they number runs, and have the settings of a repository. */
 
@@ -103,10 +104,6 @@ const settings = {
 		.refine((text) => (parseBytes(text) ?? 0) >= MIB, "is not a size of at least 1MiB, such as 20GiB")
 		.nullable(),
 };
-
-function isWebAddress(text: string): boolean {
-	return /^https?:\/\//.test(text) && URL.canParse(text) && !new URL(text).username && !new URL(text).password;
-}
 
 /** POST /projects */
 export const projectRequest = z.strictObject({

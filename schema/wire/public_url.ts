@@ -14,6 +14,8 @@ export const OWN_SEGMENTS: ReadonlySet<string> = new Set([
 	"deliveries",
 	"healthz",
 	"hooks",
+	"identity-providers",
+	"invitations",
 	"jobs",
 	"join",
 	"keys",

@@ -422,8 +422,20 @@ describe("the OpenAPI document", () => {
 			name: "ada",
 			url: expect.stringContaining("/join?code="),
 		});
+		expect((await call("GET /api/v1/invitations")).items).toMatchObject([{ name: "ada", role: "admin", is_reset: true }]);
+		await call("DELETE /api/v1/invitations/{name}", { name: "ada" });
+		await call("DELETE /api/v1/invitations/{name}", { name: "ada" });
+		await call("POST /api/v1/people/{id}/sign-out", { id });
 		await call("DELETE /api/v1/people/{id}", { id });
 		await call("DELETE /api/v1/people/{id}", { id });
+	});
+
+	test("is true for identity providers", async () => {
+		const body = { kind: "gitea", url: "http://127.0.0.1:9", client_id: "windlass", client_secret: "s3cret" };
+		await call("PUT /api/v1/identity-providers/{name}", { name: "company" }, { body: {} });
+		await call("PUT /api/v1/identity-providers/{name}", { name: "company" }, { body });
+		await call("GET /api/v1/identity-providers");
+		await call("DELETE /api/v1/identity-providers/{name}", { name: "company" });
 	});
 
 	test("is true for tokens", async () => {

@@ -2,7 +2,16 @@ import * as people from "../../schema/wire/people.ts";
 import { json } from "../http/answers.ts";
 import { listOf } from "../http/pages.ts";
 import { type Bodied, type RequestContext, route } from "../http/route.ts";
-import { changeRole, invite, peopleFor, removePerson, resetPassword } from "./service.ts";
+import {
+	changeRole,
+	invitationsFor,
+	invite,
+	peopleFor,
+	removePerson,
+	resetPassword,
+	signOutPerson,
+	withdrawInvitation,
+} from "./service.ts";
 
 type Caller = RequestContext<"user">;
 
@@ -25,6 +34,20 @@ async function reset(context: Caller): Promise<Response> {
 
 async function remove(context: Caller): Promise<Response> {
 	await removePerson(context);
+	return new Response(null, { status: 204 });
+}
+
+async function signOut(context: Caller): Promise<Response> {
+	await signOutPerson(context);
+	return new Response(null, { status: 204 });
+}
+
+async function listInvitations(context: Caller): Promise<Response> {
+	return json({ items: await invitationsFor(context), next_cursor: null });
+}
+
+async function withdraw(context: Caller): Promise<Response> {
+	await withdrawInvitation(context);
 	return new Response(null, { status: 204 });
 }
 
@@ -70,5 +93,29 @@ export const peopleRoutes = [
 		action: "people.manage",
 		description: { summary: "Remove a person with their sessions and personal tokens", answers: { 204: null } },
 		handle: remove,
+	}),
+	route({
+		method: "POST",
+		path: "/api/v1/people/:id/sign-out",
+		allow: ["user"],
+		action: "people.manage",
+		description: { summary: "End the sessions and personal tokens of a person", answers: { 204: null } },
+		handle: signOut,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/invitations",
+		allow: ["user"],
+		action: "people.manage",
+		description: { summary: "The invitations that nobody has used yet", answers: { 200: listOf(people.openInvitation) } },
+		handle: listInvitations,
+	}),
+	route({
+		method: "DELETE",
+		path: "/api/v1/invitations/:name",
+		allow: ["user"],
+		action: "people.manage",
+		description: { summary: "Withdraw an invitation: its link works no more", answers: { 204: null } },
+		handle: withdraw,
 	}),
 ];

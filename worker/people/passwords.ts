@@ -1,5 +1,7 @@
 import { argon2id } from "@noble/hashes/argon2.js";
+import * as z from "zod";
 import { ApiError } from "../../schema/wire/errors.ts";
+import { password } from "../../schema/wire/people.ts";
 import { sleep } from "../platform/sleep.ts";
 
 /**
@@ -24,6 +26,9 @@ const APART_MS = 500;
 
 /** When the next hash may be made, in milliseconds since 1970. */
 let nextAt = 0;
+
+/** A password that somebody chooses. */
+export const chosenPassword = z.object({ password });
 
 /** The hash of a password, in the format of PHC. @throws ApiError `unavailable` while many wait */
 export async function hashPassword(password: string): Promise<string> {

@@ -1,36 +1,63 @@
-import * as z from "zod";
+export { signInByAccount } from "./account_people.ts";
+export { invitationOf, join, joinWithAccount } from "./joining.ts";
+
 import { parseDuration } from "../../schema/wire/duration.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
-import { newId } from "../../schema/wire/ids.ts";
-import { type Invitation, type InvitationRequest, type Person, password as passwordShape } from "../../schema/wire/people.ts";
-import { isAtLeast, may, type Role } from "../../schema/wire/permissions.ts";
+import type { Invitation, InvitationRequest, OpenInvitation, Person } from "../../schema/wire/people.ts";
+import { isAtLeast, type Role } from "../../schema/wire/permissions.ts";
 import { validated } from "../http/bodies.ts";
-import type { AnonymousContext, RequestContext } from "../http/route.ts";
+import type { RequestContext } from "../http/route.ts";
 import type { Client } from "../identity/client_address.ts";
 import { randomSecret, sha256 } from "../identity/digest.ts";
 import { blockedFor, countFailure } from "../identity/throttle.ts";
-import { addToken, findActor, recordUse, type Token } from "../identity/tokens_store.ts";
-import { recordAudit } from "../platform/audit_log.ts";
-import { log } from "../platform/logger.ts";
+import { recordUse, type Token } from "../identity/tokens_store.ts";
 import { DEFAULT_TEAM } from "../platform/team.ts";
-import { hashPassword, isPassword } from "./passwords.ts";
+import { chosenPassword, hashPassword, isPassword } from "./passwords.ts";
 import * as store from "./store.ts";
 
-/** Invites people, signs them in, changes their roles and removes them. */
+/** Invites people, signs them in by their password, changes their roles and removes them. */
 
 type Caller = RequestContext<"user">;
 
-const chosenPassword = z.object({ password: passwordShape });
 /** How long a link for a new password is valid. */
 const RESET_MS = 24 * 60 * 60_000;
 
 export async function peopleFor({ environment, principal }: Pick<Caller, "environment" | "principal">): Promise<Person[]> {
-	const found = await store.listPeople(environment.DB, principal.team);
-	return found.map(({ id, name, role, created_by, created_at, last_used_on, last_used_from }) => ({
-		...{ id, name, role, invited_by: created_by, joined_at: new Date(created_at).toISOString() },
-		last_seen: last_used_on === null ? null : { on: last_used_on, from: last_used_from ?? "unknown" },
-		is_current: id === principal.personId,
+	const { DB } = environment;
+	const [found, accounts] = await Promise.all([store.listPeople(DB, principal.team), store.listAccounts(DB, principal.team)]);
+	const accountsOf = Map.groupBy(accounts, ({ person_id }) => person_id);
+	return found.map(({ id, name, role, created_by, created_at, last_used_on, last_used_from }) => {
+		const own = accountsOf.get(id) ?? [];
+		return {
+			...{ id, name, role, invited_by: created_by, joined_at: new Date(created_at).toISOString() },
+			last_seen: last_used_on === null ? null : { on: last_used_on, from: last_used_from ?? "unknown" },
+			providers: own.map(({ provider }) => provider),
+			has_role_by_rule: own.some(({ is_by_rule }) => is_by_rule),
+			is_current: id === principal.personId,
+		};
+	});
+}
+
+export async function invitationsFor({ environment, principal }: Pick<Caller, "environment" | "principal">): Promise<OpenInvitation[]> {
+	const found = await store.listInvitations(environment.DB, principal.team, Date.now());
+	return found.map(({ name, role, person_id, created_by, expires_at }) => ({
+		...{ name, role, is_reset: person_id !== null, invited_by: created_by, expires_at: new Date(expires_at).toISOString() },
 	}));
+}
+
+/** Withdraws the invitation of the path. @throws ApiError `not_found` */
+export async function withdrawInvitation({ environment, principal, params, noted }: Caller): Promise<void> {
+	const name = params.name ?? "";
+	const withdrawn = await store.withdrawInvitation(environment.DB, principal.team, name, Date.now());
+	if (!withdrawn) throw notFound("invitation", name);
+	noted.role = withdrawn.role;
+}
+
+/** Ends the sessions and personal tokens of the person of the path. @throws ApiError as `changeable` does */
+export async function signOutPerson(context: Caller): Promise<void> {
+	const { id, name } = await changeable(context);
+	context.noted.name = name;
+	await store.signOutEverywhere(context.environment.DB, id, Date.now());
 }
 
 /** Makes an invitation. @throws ApiError `forbidden` for a greater role; `conflict` for a name that is taken */
@@ -72,6 +99,12 @@ export async function changeRole(context: Caller, role: Role): Promise<Person> {
 	const { environment, principal, noted } = context;
 	const { id, name, role: before } = await changeable(context);
 	assertGrants(principal, role);
+	const ruled = await store.findRuledAccount(environment.DB, id);
+	if (ruled) {
+		throw new ApiError("conflict", `The rules of ${ruled.provider} decide the role of ${name} at each sign-in.`, {
+			suggestions: [`Change their groups there, or the rules here: windlass identity-providers set ${ruled.provider}`],
+		});
+	}
 	await store.setRole(environment.DB, id, role);
 	Object.assign(noted, { name, before, role });
 	return (await peopleFor(context)).find((person) => person.id === id) as Person;
@@ -103,66 +136,6 @@ function assertGrants({ name, role: own }: Caller["principal"], role: Role): voi
 	throw new ApiError("forbidden", `${name} is ${own}, and does not decide about the role ${role}.`, {
 		details: { role: own },
 		suggestions: [`Ask a person with the role ${role}.`],
-	});
-}
-
-/** What an invitation offers; null if it is unknown, used or expired. */
-export async function invitationOf({ environment }: AnonymousContext, code: string): Promise<store.InvitationRow | null> {
-	const found = await store.findInvitation(environment.DB, await sha256(code), Date.now());
-	return found && (await isGranted(environment.DB, found)) ? found : null;
-}
-
-/** Whether the one who made an invitation could make it now: they may have been removed, or its person may have a greater role. */
-async function isGranted(db: D1Database, { team, inviter_id, role, person_id }: store.InvitationRow): Promise<boolean> {
-	const inviter = await findActor(db, team, inviter_id);
-	const person = person_id === null ? null : await store.findPerson(db, team, person_id);
-	const greatest = person ? person.role : role;
-	return inviter !== undefined && person !== undefined && may(inviter.role, "people.manage") && isAtLeast(inviter.role, greatest);
-}
-
-/**
- * Uses an invitation: somebody joins, or sets a new password.
- * @returns the person, for their session
- * @throws ApiError `validation_failed` for the password; `authentication_required` for a code that
- * does not work; `conflict` for a name that was taken meanwhile
- */
-export async function join(context: AnonymousContext, code: string, password: string): Promise<Token> {
-	const { environment, client, requestId } = context;
-	const { DB } = environment;
-	const row = await invitationOf(context, code);
-	if (row === null) throw notWorking();
-	validated(chosenPassword, { password });
-	const phc = await hashPassword(password);
-	const now = Date.now();
-	if (!(await store.useInvitation(DB, row.hash, now))) throw notWorking();
-	const person = row.person_id === null ? await addPerson(DB, row, now) : await store.findPerson(DB, row.team, row.person_id);
-	if (!person) throw notWorking();
-	await store.setPassword(DB, person.id, phc, now);
-	await recordUse(DB, person, client.address);
-	await recordAudit(environment, row.team, {
-		...{ event: "people.join", actor: person.name, via: person.id, what: row.person_id === null ? "has joined" : "has a new password" },
-		...{ details: { role: person.role, invited_by: row.created_by }, outcome: "done", address: client.address, request_id: requestId },
-	});
-	log("info", "person joined", { request_id: requestId, person: person.id, address: client.address });
-	return person;
-}
-
-async function addPerson(db: D1Database, { team, name, role, created_by }: store.InvitationRow, now: number): Promise<Token> {
-	const id = newId("person");
-	const person: Token = {
-		...{ id, team, kind: "person", name, role, projects: null, person_id: null, created_by, created_at: now },
-		// Nothing has this digest: only sessions stand for a person.
-		...{ hash: `person ${id}`, expires_at: null, revoked_at: null, last_used_on: null, last_used_from: null },
-	};
-	if (await addToken(db, person)) return person;
-	throw new ApiError("conflict", `Somebody or some token has taken the name ${name} meanwhile.`, {
-		suggestions: ["Ask for another invitation."],
-	});
-}
-
-function notWorking(): ApiError {
-	return new ApiError("authentication_required", "The invitation was used, has expired, or does not exist.", {
-		suggestions: ["Ask an admin for a new one: windlass people invite, or windlass people reset."],
 	});
 }
 
@@ -204,7 +177,9 @@ export async function changePassword(
 	const { personId } = principal;
 	const phc = personId && (await store.passwordOf(environment.DB, personId));
 	if (!personId || !phc) {
-		throw new ApiError("conflict", `${principal.name} is a token, and has no password.`, { suggestions: ["Sign in as a person."] });
+		throw new ApiError("conflict", `${principal.name} has no password to change.`, {
+			suggestions: ["Sign in as a person with a password. An admin makes a link for a new one: windlass people reset"],
+		});
 	}
 	validated(chosenPassword, { password });
 	const key = `password of ${personId}`;

@@ -1,12 +1,13 @@
-import { and, asc, eq, gt, isNull, lt } from "drizzle-orm";
+import { and, asc, desc, eq, gt, inArray, isNull, lt } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { invitations, passwords, sessions, tokens } from "../../schema/database/tables.ts";
+import { identities, invitations, passwords, sessions, tokens } from "../../schema/database/tables.ts";
 import type { Role } from "../../schema/wire/permissions.ts";
 import { evictTokens, type Token } from "../identity/tokens_store.ts";
 
 /** People, their passwords and invitations. A person is a row of `tokens` of the kind `person`. */
 
 export type InvitationRow = typeof invitations.$inferSelect;
+export type IdentityRow = typeof identities.$inferSelect;
 
 const isPerson = (team: string) => and(eq(tokens.team, team), eq(tokens.kind, "person"), isNull(tokens.revoked_at));
 
@@ -62,6 +63,76 @@ export async function setPassword(db: D1Database, personId: string, phc: string,
 	evictTokens();
 }
 
+/**
+ * Has a person sign in with an account from now on: their password, sessions and personal tokens end,
+ * because somebody else may have had them.
+ * @returns false if the account stands for somebody already
+ */
+export async function setAccount(db: D1Database, row: IdentityRow): Promise<boolean> {
+	const drizzled = drizzle(db);
+	const { person_id: personId, created_at: now } = row;
+	const live = drizzled.select({ id: tokens.id }).from(tokens).where(isPerson(row.team));
+	const isOfAnother = and(isAccount(row), inArray(identities.person_id, live));
+	if ((await drizzled.select().from(identities).where(isOfAnother)).length > 0) return false;
+	await drizzled.batch([
+		drizzled
+			.insert(identities)
+			.values(row)
+			.onConflictDoUpdate({
+				target: [identities.team, identities.provider, identities.subject],
+				set: { person_id: personId, is_by_rule: row.is_by_rule, created_at: now },
+			}),
+		drizzled.delete(passwords).where(eq(passwords.person_id, personId)),
+		revokeTokensOf(db, personId, now),
+		drizzled.delete(sessions).where(eq(sessions.token_id, personId)),
+	]);
+	evictTokens();
+	return true;
+}
+
+/** Adds the account of a new person. @returns false if there is one of this subject */
+export async function addAccount(db: D1Database, row: IdentityRow): Promise<boolean> {
+	const added = await drizzle(db).insert(identities).values(row).onConflictDoNothing().returning({ subject: identities.subject });
+	return added.length > 0;
+}
+
+export async function findAccount(
+	db: D1Database,
+	account: Pick<IdentityRow, "team" | "provider" | "subject">,
+): Promise<IdentityRow | undefined> {
+	const [found] = await drizzle(db).select().from(identities).where(isAccount(account));
+	return found;
+}
+
+const isAccount = ({ team, provider, subject }: Pick<IdentityRow, "team" | "provider" | "subject">) =>
+	and(eq(identities.team, team), eq(identities.provider, provider), eq(identities.subject, subject));
+
+/** The accounts of the people of a team. */
+export async function listAccounts(db: D1Database, team: string): Promise<IdentityRow[]> {
+	return drizzle(db).select().from(identities).where(eq(identities.team, team));
+}
+
+/** The account by whose rules a person is here; undefined if somebody has invited them. */
+export async function findRuledAccount(db: D1Database, personId: string): Promise<IdentityRow | undefined> {
+	const [found] = await drizzle(db)
+		.select()
+		.from(identities)
+		.where(and(eq(identities.person_id, personId), eq(identities.is_by_rule, true)));
+	return found;
+}
+
+/** Ends the sessions and personal tokens of a person. */
+export async function signOutEverywhere(db: D1Database, personId: string, now: number): Promise<void> {
+	const drizzled = drizzle(db);
+	await drizzled.batch([revokeTokensOf(db, personId, now), drizzled.delete(sessions).where(eq(sessions.token_id, personId))]);
+	evictTokens();
+}
+
+/** Takes back a person who was added a moment ago, and stands nowhere yet. */
+export async function forgetPerson(db: D1Database, personId: string): Promise<void> {
+	await drizzle(db).delete(tokens).where(eq(tokens.id, personId));
+}
+
 function revokeTokensOf(db: D1Database, personId: string, now: number) {
 	return drizzle(db)
 		.update(tokens)
@@ -85,6 +156,24 @@ export async function removePerson(db: D1Database, personId: string, now: number
 		drizzled.delete(sessions).where(eq(sessions.token_id, personId)),
 	]);
 	evictTokens();
+}
+
+/** The open invitations of a team, newest first. */
+export async function listInvitations(db: D1Database, team: string, now: number): Promise<InvitationRow[]> {
+	return drizzle(db)
+		.select()
+		.from(invitations)
+		.where(and(eq(invitations.team, team), isNull(invitations.used_at), gt(invitations.expires_at, now)))
+		.orderBy(desc(invitations.created_at));
+}
+
+/** Withdraws the open invitation of a name. @returns it; undefined without one */
+export async function withdrawInvitation(db: D1Database, team: string, name: string, now: number): Promise<InvitationRow | undefined> {
+	const [withdrawn] = await drizzle(db)
+		.delete(invitations)
+		.where(and(eq(invitations.team, team), eq(invitations.name, name), isNull(invitations.used_at), gt(invitations.expires_at, now)))
+		.returning();
+	return withdrawn;
 }
 
 /** Adds an invitation. An earlier one of the same name ends, and expired ones are deleted. */

@@ -1,2 +1,2 @@
 export { missingJobSecrets, missingSecretAdvice, readJobSecrets } from "./job_secrets.ts";
-export { listSecrets, missingSecrets, openText, readSecrets, sealText } from "./vault.ts";
+export { deleteSecret, listSecrets, missingSecrets, openText, putSecret, readSecrets, sealText } from "./vault.ts";

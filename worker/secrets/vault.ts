@@ -1,4 +1,4 @@
-import { and, asc, eq, exists, inArray, lt, sql } from "drizzle-orm";
+import { and, asc, eq, exists, inArray, lt, notLike, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { dataKeys, secrets } from "../../schema/database/tables.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
@@ -50,7 +50,8 @@ export async function putSecret(environment: Environment, place: SecretPlace, va
 
 /** The secrets of a team, or those that jobs of one project can use, by name. */
 export async function listSecrets(db: D1Database, team: string, project: string | null): Promise<Secret[]> {
-	const isInScope = project === null ? undefined : inArray(secrets.project, [EVERY_PROJECT, project]);
+	// What is no project's is a client secret of an identity provider.
+	const isInScope = project === null ? notLike(secrets.project, "@%") : inArray(secrets.project, [EVERY_PROJECT, project]);
 	const rows = await drizzle(db)
 		.select()
 		.from(secrets)

@@ -1,19 +1,27 @@
 import type { ApiError } from "../../schema/wire/errors.ts";
 import { type PageContext, page } from "./layout.tsx";
-import { SignInForm } from "./sign_in_form.tsx";
+import { type Provider, SignInForm } from "./sign_in_form.tsx";
 
 /**
  * An error as a page: what is wrong and what to do. A signed-in reader keeps the navigation; anybody
- * else gets the sign-in form, which leads back to this address.
+ * else gets the sign-in form with these identity providers, which leads back to this address.
  */
-export async function errorPage(context: PageContext & { request: Request }, error: ApiError, requestId: string): Promise<Response> {
+export async function errorPage(
+	context: PageContext & { request: Request },
+	error: ApiError,
+	{ requestId, providers }: { requestId: string; providers: readonly Provider[] },
+): Promise<Response> {
 	const isSignIn = error.code === "authentication_required";
 	const props = {
 		title: isSignIn ? "Sign in" : error.message,
 		children: (
 			<section class="narrow">
 				<h1>{isSignIn ? "Sign in" : error.message}</h1>
-				{isSignIn ? <SignIn error={error} to={pathOf(context)} /> : error.suggestions.map((hint) => <p key={hint}>{hint}</p>)}
+				{isSignIn ? (
+					<SignIn error={error} to={pathOf(context)} providers={providers} />
+				) : (
+					error.suggestions.map((hint) => <p key={hint}>{hint}</p>)
+				)}
 				{!isSignIn && (
 					<p>
 						<a href="/">All runs</a> <span class="soft small">Request {requestId}</span>
@@ -33,16 +41,17 @@ export async function errorPage(context: PageContext & { request: Request }, err
 /** The error of a request without any credential, which says nothing new. */
 const NO_TOKEN = "This request needs a token.";
 
-function SignIn({ error, to }: { error: ApiError; to: string }) {
+function SignIn({ error, to, providers }: { error: ApiError; to: string; providers: readonly Provider[] }) {
 	return (
 		<>
 			{error.message !== NO_TOKEN && <p class="reason bad">{`${error.message} ${error.suggestions[0] ?? ""}`}</p>}
-			<SignInForm to={to} />
+			<SignInForm to={to} providers={providers} />
 		</>
 	);
 }
 
 /** The address to return to; that of a submitted form cannot be read. */
 function pathOf({ request, url }: { request: Request; url: URL }): string {
-	return request.method === "GET" ? url.pathname + url.search : "/";
+	const isSignIn = url.pathname.startsWith("/sign-in");
+	return request.method === "GET" && !isSignIn ? url.pathname + url.search : "/";
 }

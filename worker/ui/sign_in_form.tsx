@@ -1,7 +1,36 @@
-/** The forms to sign in: with a name and a password, or with a token. @param to the page that follows */
-export function SignInForm({ to = "/" }: { to?: string }) {
+/** An identity provider that people sign in with. */
+export interface Provider {
+	name: string;
+	label: string;
+}
+
+interface ProviderLinksProps {
+	providers: readonly Provider[];
+	/** The page that follows. */
+	to?: string;
+	/** The code of an invitation that is used with the account. */
+	invitation?: string;
+}
+
+/** A link for each provider. */
+export function ProviderLinks({ providers, to, invitation }: ProviderLinksProps) {
+	const query = new URLSearchParams({ ...(to !== undefined && to !== "/" && { to }), ...(invitation !== undefined && { invitation }) });
+	return (
+		<p class="providers">
+			{providers.map(({ name, label }) => (
+				<a key={name} class="button" href={`/sign-in/with/${name}${query.size > 0 ? `?${query}` : ""}`}>
+					{`Continue with ${label}`}
+				</a>
+			))}
+		</p>
+	);
+}
+
+/** The forms to sign in: with an account, with a name and a password, or with a token. @param to the page that follows */
+export function SignInForm({ to = "/", providers }: { to?: string; providers: readonly Provider[] }) {
 	return (
 		<>
+			{providers.length > 0 && <ProviderLinks providers={providers} to={to} />}
 			<form method="post" action="/sign-in" class="sign-in">
 				<input type="hidden" name="to" value={to} />
 				<label>

@@ -50,4 +50,8 @@ export const FINISH = {
 
 export const TOKEN = { name: "bot", role: "viewer", projects: ["web"], expires_in: "1d" };
 
+export const IDENTITY_PROVIDER = {
+	...{ kind: "oidc", url: "http://127.0.0.1:9", client_id: "windlass", client_secret: "s", scopes: ["openid"], groups_claim: "groups" },
+	...{ label: "x", sign_up: [{ domain: "example.org", role: "viewer" }] },
+};
 export const PERSON = { name: "ada", role: "viewer", expires_in: "1d" };

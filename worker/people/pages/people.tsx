@@ -7,7 +7,17 @@ import { backTo } from "../../ui/back_to.ts";
 import { onceConfirmed } from "../../ui/confirm.tsx";
 import { page } from "../../ui/layout.tsx";
 import { validationErrorsIn } from "../../ui/validation_errors.tsx";
-import { changePassword, changeRole, invite, peopleFor, removePerson, resetPassword } from "../service.ts";
+import {
+	changePassword,
+	changeRole,
+	invitationsFor,
+	invite,
+	peopleFor,
+	removePerson,
+	resetPassword,
+	signOutPerson,
+	withdrawInvitation,
+} from "../service.ts";
 import { type InviteForm, PeoplePage } from "./people_page.tsx";
 
 /** The page of people and its forms. A rejected form keeps its values. */
@@ -22,7 +32,8 @@ function peoplePage(context: Reader): Promise<Response> {
 }
 
 async function show(context: Reader, form: InviteForm, status = 200): Promise<Response> {
-	const children = <PeoplePage people={await peopleFor(context)} roles={rolesUpTo(context.principal.role)} form={form} />;
+	const [people, invitations] = await Promise.all([peopleFor(context), invitationsFor(context)]);
+	const children = <PeoplePage people={people} invitations={invitations} roles={rolesUpTo(context.principal.role)} form={form} />;
 	return page(context, { title: "People", section: "settings", children }, status);
 }
 
@@ -52,6 +63,16 @@ async function submitReset(context: Reader): Promise<Response> {
 	return show(context, { ...EMPTY, made: await resetPassword(context) }, 201);
 }
 
+async function submitSignOut(context: Reader): Promise<Response> {
+	await signOutPerson(context);
+	return backTo("/people");
+}
+
+async function submitWithdrawal(context: Reader): Promise<Response> {
+	await withdrawInvitation(context);
+	return backTo("/people");
+}
+
 function submitRemoval(context: Reader): Promise<Response> {
 	const question = {
 		title: "Remove the person",
@@ -76,6 +97,8 @@ export const peoplePages = [
 	pageRoute({ method: "POST", path: "/people", allow: ["user"], action: "people.manage", handle: submitInvitation }),
 	pageRoute({ method: "POST", path: "/people/:id/role", allow: ["user"], action: "people.manage", handle: submitRole }),
 	pageRoute({ method: "POST", path: "/people/:id/reset", allow: ["user"], action: "people.manage", handle: submitReset }),
+	pageRoute({ method: "POST", path: "/people/:id/sign-out", allow: ["user"], action: "people.manage", handle: submitSignOut }),
+	pageRoute({ method: "POST", path: "/invitations/:name/withdraw", allow: ["user"], action: "people.manage", handle: submitWithdrawal }),
 	pageRoute({ method: "POST", path: "/people/:id/remove", allow: ["user"], action: "people.manage", handle: submitRemoval }),
 	pageRoute({ method: "POST", path: "/password", allow: ["user"], action: "own.password", handle: submitPassword }),
 ];

@@ -1,5 +1,5 @@
 import type { FieldError } from "../../../schema/wire/errors.ts";
-import type { Invitation, Person } from "../../../schema/wire/people.ts";
+import type { Invitation, OpenInvitation, Person } from "../../../schema/wire/people.ts";
 import type { Role } from "../../../schema/wire/permissions.ts";
 import { PostForm } from "../../ui/post_form.tsx";
 import { RoleSelect } from "../../ui/role_select.tsx";
@@ -16,12 +16,13 @@ export interface InviteForm {
 
 interface PeoplePageProps {
 	people: readonly Person[];
+	invitations: readonly OpenInvitation[];
 	/** The roles that the reader can give. */
 	roles: readonly Role[];
 	form: InviteForm;
 }
 
-export function PeoplePage({ people, roles, form }: PeoplePageProps) {
+export function PeoplePage({ people, invitations, roles, form }: PeoplePageProps) {
 	return (
 		<section>
 			<h1>People</h1>
@@ -30,6 +31,12 @@ export function PeoplePage({ people, roles, form }: PeoplePageProps) {
 			<ul class="list">
 				{people.map((person) => (
 					<Row key={person.id} person={person} roles={roles} />
+				))}
+			</ul>
+			{invitations.length > 0 && <h2>Open invitations</h2>}
+			<ul class="list">
+				{invitations.map((invitation) => (
+					<Open key={invitation.name} invitation={invitation} />
 				))}
 			</ul>
 			<h2>Invite somebody</h2>
@@ -61,8 +68,24 @@ function Made({ made }: { made: Invitation }) {
 	);
 }
 
+function Open({ invitation: { name, role, is_reset, invited_by, expires_at } }: { invitation: OpenInvitation }) {
+	return (
+		<li class="row token">
+			<span class="grow">
+				<b>{name}</b>
+				{` · ${role}`}
+				<br />
+				<span class="soft">{`${is_reset ? "to sign in anew, " : ""}by ${invited_by}, works until ${readable(expires_at)}`}</span>
+			</span>
+			<PostForm action={`/invitations/${name}/withdraw`}>
+				<button type="submit">Withdraw</button>
+			</PostForm>
+		</li>
+	);
+}
+
 function Row({ person, roles }: { person: Person; roles: readonly Role[] }) {
-	const { id, name, role, invited_by, joined_at, last_seen, is_current } = person;
+	const { id, name, role, invited_by, joined_at, last_seen, providers, has_role_by_rule, is_current } = person;
 	const isMine = is_current || !roles.includes(role);
 	return (
 		<li class="row token">
@@ -75,17 +98,23 @@ function Row({ person, roles }: { person: Person; roles: readonly Role[] }) {
 					{last_seen === null ? "never signed in" : `signed in last on ${last_seen.on} from ${last_seen.from}`}
 					{" · joined "}
 					<Ago at={joined_at} />
-					{`, invited by ${invited_by}`}
+					{has_role_by_rule ? `, by the rules of ${providers.join(", ")}` : `, invited by ${invited_by}`}
+					{!has_role_by_rule && providers.length > 0 && `, signs in with ${providers.join(", ")}`}
 				</span>
 			</span>
 			{!isMine && (
 				<div class="row">
-					<PostForm action={`/people/${id}/role`} class="row">
-						<RoleSelect roles={roles} chosen={role} />
-						<button type="submit">Change</button>
-					</PostForm>
+					{!has_role_by_rule && (
+						<PostForm action={`/people/${id}/role`} class="row">
+							<RoleSelect roles={roles} chosen={role} />
+							<button type="submit">Change</button>
+						</PostForm>
+					)}
 					<PostForm action={`/people/${id}/reset`}>
-						<button type="submit">New password</button>
+						<button type="submit">New sign-in link</button>
+					</PostForm>
+					<PostForm action={`/people/${id}/sign-out`}>
+						<button type="submit">Sign out everywhere</button>
 					</PostForm>
 					<PostForm action={`/people/${id}/remove`}>
 						<button type="submit" class="danger">

@@ -3,11 +3,13 @@ import { LEAST_PASSWORD_LENGTH } from "../../../schema/wire/people.ts";
 import { readText } from "../../http/bodies.ts";
 import type { AnonymousContext, RequestContext } from "../../http/route.ts";
 import { assertOwnOrigin } from "../../identity/origin.ts";
+import { offeredProviders } from "../../identity_providers/service.ts";
 import { invitationOf, join } from "../../people/service.ts";
 import { page } from "../../ui/layout.tsx";
+import { ProviderLinks } from "../../ui/sign_in_form.tsx";
 import { openFor } from "./sign_in.tsx";
 
-/** The page of an invitation: somebody joins with a password. */
+/** The page of an invitation: somebody joins with a password, or an account of an identity provider. */
 
 type Visitor = RequestContext<"anyone" | "user">;
 
@@ -20,9 +22,10 @@ export async function joinPage(context: Visitor): Promise<Response> {
 
 async function show(context: Visitor, code: string, error: ApiError | null): Promise<Response> {
 	const invitation = await invitationOf(context, code);
+	const providers = invitation === null ? [] : await offeredProviders(context.environment.DB, invitation.team);
 	const children = (
 		<section class="narrow">
-			<h1>{invitation?.person_id ? "Set a new password" : "Join"}</h1>
+			<h1>{invitation?.person_id ? "Sign in anew" : "Join"}</h1>
 			{invitation === null ? (
 				<p>The invitation was used, has expired, or does not exist. Ask for a new one.</p>
 			) : (
@@ -33,6 +36,7 @@ async function show(context: Visitor, code: string, error: ApiError | null): Pro
 						{`, and your role ${invitation.role}.`}
 					</p>
 					{error && <p class="reason bad">{error.message}</p>}
+					<ProviderLinks providers={providers} invitation={code} />
 					<form method="post" action="/join" class="form">
 						<input type="hidden" name="code" value={code} />
 						<input type="hidden" name="username" value={invitation.name} autoComplete="username" />
@@ -65,7 +69,7 @@ export async function submitJoin(context: Visitor): Promise<Response> {
 			throw new ApiError("validation_failed", "The two passwords differ.", { suggestions: ["Type the same password twice."] });
 		}
 		const person = await join(context satisfies AnonymousContext, code, password);
-		return openFor(context, person, "/");
+		return openFor(context, person, "/", { by: null });
 	} catch (error) {
 		if (error instanceof ApiError && error.code === "validation_failed") return show(context, code, error);
 		throw error;

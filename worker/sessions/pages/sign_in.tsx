@@ -7,9 +7,11 @@ import { endedSessionCookie, openSession } from "../../identity/session.ts";
 import { endSession } from "../../identity/sessions_store.ts";
 import { redeemSignInLink, type Token } from "../../identity/tokens_store.ts";
 import { findShownToken } from "../../identity/wrong_credentials.ts";
+import { offeredProviders } from "../../identity_providers/service.ts";
 import { signInByPassword } from "../../people/service.ts";
 import { recordAudit } from "../../platform/audit_log.ts";
 import { log } from "../../platform/logger.ts";
+import { DEFAULT_TEAM } from "../../platform/team.ts";
 import { page } from "../../ui/layout.tsx";
 import { SignInForm } from "../../ui/sign_in_form.tsx";
 
@@ -22,15 +24,16 @@ const CODE = /^[A-Za-z0-9_-]{1,100}$/;
  * GET /sign-in?code=…: the one-time link that the host prints. It shows a button and changes
  * nothing, because link scanners and chat previews open links.
  */
-export function signInPage(context: Visitor): Promise<Response> {
-	const { url } = context;
+export async function signInPage(context: Visitor): Promise<Response> {
+	const { url, environment } = context;
+	const providers = await offeredProviders(environment.DB, DEFAULT_TEAM);
 	const code = url.searchParams.get("code") ?? "";
 	return page(context, {
 		title: "Sign in",
 		children: (
 			<section class="narrow">
 				<h1>Sign in</h1>
-				{CODE.test(code) ? <SignInByLink code={code} /> : <SignInForm to={ownPath(url.searchParams.get("to"))} />}
+				{CODE.test(code) ? <SignInByLink code={code} /> : <SignInForm providers={providers} to={ownPath(url.searchParams.get("to"))} />}
 			</section>
 		),
 	});
@@ -57,18 +60,27 @@ export async function signIn(context: Visitor): Promise<Response> {
 	const to = ownPath(form.get("to"));
 	if (code !== null) {
 		const token = await byLink(context, code);
-		return token === null ? backTo(to, null) : openFor(context, token, to, "link");
+		return token === null ? backTo(to, null) : openFor(context, token, to, { by: "link" });
 	}
-	if (name !== null)
-		return openFor(context, await signInByPassword(environment, client, name.trim(), form.get("password") ?? ""), to, "password");
-	return openFor(context, await byToken(context, (form.get("token") ?? "").trim()), to, "token");
+	if (name !== null) {
+		const person = await signInByPassword(environment, client, name.trim(), form.get("password") ?? "");
+		return openFor(context, person, to, { by: "password" });
+	}
+	return openFor(context, await byToken(context, (form.get("token") ?? "").trim()), to, { by: "token" });
 }
 
-/** Opens a session, and goes on. @param by how the person has shown who they are; null: by an invitation */
-export async function openFor(context: Visitor, token: Token, to: string, by: string | null = null): Promise<Response> {
+/** How a person has shown who they are. */
+interface Shown {
+	/** Null: by an invitation, which has an entry of its own. */
+	by: string | null;
+	lifetimeMs?: number;
+}
+
+/** Opens a session, and goes on. */
+export async function openFor(context: Visitor, token: Token, to: string, { by, lifetimeMs }: Shown): Promise<Response> {
 	const { request, environment, client, requestId } = context;
 	const userAgent = request.headers.get("User-Agent") ?? "";
-	const session = { team: token.team, tokenId: token.id, userAgent, address: client.address };
+	const session = { team: token.team, tokenId: token.id, userAgent, address: client.address, lifetimeMs };
 	if (by !== null) {
 		await recordAudit(environment, token.team, {
 			...{ event: "sign_in", actor: token.name, via: token.id, what: "POST /sign-in", details: { by } },
@@ -117,12 +129,13 @@ export async function signOut(context: RequestContext<"user">): Promise<Response
 	return backTo("/", endedSessionCookie(isSecure(context)));
 }
 
-function isSecure({ baseUrl }: Pick<Visitor, "baseUrl">): boolean {
+/** Whether the browser uses HTTPS. */
+export function isSecure({ baseUrl }: Pick<Visitor, "baseUrl">): boolean {
 	return baseUrl.startsWith("https:");
 }
 
 /** A path of this coordinator. Another address would lead a person who has just signed in elsewhere. */
-function ownPath(given: string | null): string {
+export function ownPath(given: string | null): string {
 	// A URL parser drops blanks and tabs, and takes a backslash for a slash.
 	if (given === null || !given.startsWith("/") || /[\s\\\p{Cc}]/u.test(given)) return "/";
 	const base = "http://own.invalid";

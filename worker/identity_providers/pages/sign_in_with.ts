@@ -1,0 +1,78 @@
+import { ApiError } from "../../../schema/wire/errors.ts";
+import { type AnonymousContext, pageRoute, type RequestContext } from "../../http/route.ts";
+import { joinWithAccount, signInByAccount } from "../../people/service.ts";
+import { recordAudit } from "../../platform/audit_log.ts";
+import { DEFAULT_TEAM } from "../../platform/team.ts";
+import { isSecure, openFor, ownPath } from "../../sessions/pages/sign_in.tsx";
+import { endedPending, keepPending, pendingIn } from "../pending_sign_in.ts";
+import { requireProvider } from "../service.ts";
+import { begin, complete } from "../sign_in.ts";
+import { roleFor } from "../sign_up.ts";
+
+/** The way of a browser to an identity provider and back. */
+
+type Visitor = RequestContext<"anyone" | "user">;
+
+/** Groups are known at a sign-in only: a day later they are asked for again. */
+const SESSION_MS = 24 * 60 * 60_000;
+
+/**
+ * GET /sign-in/with/:name: sends the browser to the provider. A link, since the policy of pages sends
+ * no form to another server, and it changes nothing but a cookie.
+ */
+async function leave(context: Visitor): Promise<Response> {
+	const { environment, params, baseUrl, url } = context;
+	const provider = await requireProvider(environment.DB, DEFAULT_TEAM, params.name ?? "");
+	const given = { to: ownPath(url.searchParams.get("to")), invitation: url.searchParams.get("invitation") };
+	const { location, pending } = await begin(provider, baseUrl, given);
+	const cookie = await keepPending(environment.SIGNING_KEY, pending, isSecure(context));
+	return new Response(null, { status: 303, headers: { Location: location, "Set-Cookie": cookie, "Cache-Control": "no-store" } });
+}
+
+/** GET /sign-in/with/:name/callback: the provider has sent the browser back. */
+async function comeBack(context: Visitor): Promise<Response> {
+	const { request, environment, params, baseUrl, url } = context;
+	const provider = await requireProvider(environment.DB, DEFAULT_TEAM, params.name ?? "");
+	const state = url.searchParams.get("state") ?? "";
+	const pending = await pendingIn(request, environment.SIGNING_KEY, state, isSecure(context));
+	if (pending?.provider !== provider.name) {
+		throw new ApiError("authentication_required", "This sign-in has expired, was ended before, or began in another browser.", {
+			suggestions: ["Begin again."],
+		});
+	}
+	try {
+		const account = await complete(environment, provider, baseUrl, { url, pending });
+		const shown = {
+			team: provider.team,
+			provider: provider.name,
+			label: provider.label,
+			subject: account.subject,
+			username: account.username,
+		};
+		const person =
+			pending.invitation === null
+				? await signInByAccount(context satisfies AnonymousContext, shown, roleFor(provider.sign_up, account))
+				: await joinWithAccount(context satisfies AnonymousContext, pending.invitation, shown);
+		const response = await openFor(context, person, pending.to, { by: provider.name, lifetimeMs: SESSION_MS });
+		response.headers.append("Set-Cookie", endedPending(state, isSecure(context)));
+		return response;
+	} catch (error) {
+		if (!(error instanceof ApiError)) throw error;
+		await recordRefusal(context, provider.name, error);
+		error.headers["Set-Cookie"] = endedPending(state, isSecure(context));
+		throw error;
+	}
+}
+
+/** Only a browser that began the sign-in gets here, with an answer of the provider. */
+async function recordRefusal({ environment, client, requestId }: Visitor, provider: string, error: ApiError): Promise<void> {
+	await recordAudit(environment, DEFAULT_TEAM, {
+		...{ event: "sign_in", actor: "unknown", via: null, what: `GET /sign-in/with/${provider}/callback` },
+		...{ details: { by: provider, why: error.message.slice(0, 300) }, outcome: "refused", address: client.address, request_id: requestId },
+	});
+}
+
+export const signInWithPages = [
+	pageRoute({ method: "GET", path: "/sign-in/with/:name", allow: ["anyone", "user"], handle: leave }),
+	pageRoute({ method: "GET", path: "/sign-in/with/:name/callback", allow: ["anyone", "user"], handle: comeBack }),
+];
