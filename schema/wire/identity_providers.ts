@@ -21,7 +21,7 @@ const text = z.string().min(1, "is empty").max(MOST_CHARACTERS, `has more than $
 const DOMAIN = /^(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)+$/;
 
 /** Who may sign up, and with which role: a domain of verified mail addresses, an organization, or a group. */
-export const signUpRule = z
+const signUpRule = z
 	.strictObject({
 		domain: z.string().toLowerCase().regex(DOMAIN, "is no domain, such as example.org").optional(),
 		organization: text.optional(),

@@ -217,6 +217,7 @@ describe("every page of this content", () => {
 				"/sessions",
 				"/tokens",
 				"/people",
+				"/identity-providers",
 				"/audit",
 				"/login",
 				"/search",

@@ -169,6 +169,11 @@ function tooManyPasswords(retryAfter: number): ApiError {
 	});
 }
 
+/** Whether the caller signs in with a password. */
+export async function hasOwnPassword({ environment, principal }: Pick<Caller, "environment" | "principal">): Promise<boolean> {
+	return principal.personId !== null && (await store.passwordOf(environment.DB, principal.personId)) !== null;
+}
+
 /** Changes the password of the caller, and ends their sessions. @throws ApiError `conflict`, `authentication_required`, `validation_failed` */
 export async function changePassword(
 	{ environment, principal }: Caller,

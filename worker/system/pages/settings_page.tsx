@@ -2,6 +2,7 @@ import { formatDuration } from "../../../schema/wire/duration.ts";
 import { LEAST_PASSWORD_LENGTH } from "../../../schema/wire/people.ts";
 import { may } from "../../../schema/wire/permissions.ts";
 import type { RequestContext } from "../../http/route.ts";
+import { hasOwnPassword } from "../../people/service.ts";
 import { dispatcherOf } from "../../platform/dispatcher.ts";
 import { sessionsOf } from "../../sessions/service.ts";
 import { tokensFor } from "../../tokens/service.ts";
@@ -13,11 +14,12 @@ import { type StorageUse, storageUse } from "../storage_use.ts";
 /** GET /settings: who may call the coordinator, what it stores and for how long, and whom it calls. */
 export async function settingsPage(context: RequestContext<"user">): Promise<Response> {
 	const { environment, principal } = context;
-	const [tokens, sessions, registrations, use] = await Promise.all([
+	const [tokens, sessions, registrations, use, hasPassword] = await Promise.all([
 		tokensFor(context),
 		sessionsOf(context),
 		dispatcherOf(environment, principal.team).listRegistrationTokens(),
 		storageUse(environment.DB, principal.team),
+		hasOwnPassword(context),
 	]);
 	const { KEEP_RUNS_MS, KEEP_LOGS_MS, KEEP_ARTIFACTS_MS, OUTBOUND_RULES } = environment;
 	return page(context, {
@@ -45,11 +47,17 @@ export async function settingsPage(context: RequestContext<"user">): Promise<Res
 						<span class="soft"> · who changed what</span>
 					</p>
 				)}
-				{principal.personId !== null && <PasswordForm />}
+				{hasPassword && <PasswordForm />}
 				{may(principal.role, "people.manage") && (
 					<p>
 						<a href="/people">People</a>
 						<span class="soft"> · who may sign in, and with which role</span>
+					</p>
+				)}
+				{may(principal.role, "identity_providers.manage") && (
+					<p>
+						<a href="/identity-providers">Identity providers</a>
+						<span class="soft"> · accounts of your company or forge to sign in with</span>
 					</p>
 				)}
 				<h2>Sessions</h2>
