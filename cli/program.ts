@@ -41,6 +41,7 @@ const COMMANDS: Readonly<Record<string, (setExitCode: SetExitCode) => Promise<Co
 	audit: async (setExitCode) => (await import("./commands/audit.ts")).auditCommand(setExitCode),
 	sessions: async () => (await import("./commands/sessions.ts")).sessionsCommand(),
 	agents: async () => (await import("./commands/agents.ts")).agentsCommand(),
+	quotas: async () => (await import("./commands/quotas.ts")).quotasCommand(),
 	queue: async () => (await import("./commands/queue.ts")).queueCommand(),
 	"agent-tokens": async () => (await import("./commands/agent_tokens.ts")).agentTokensCommand(),
 };

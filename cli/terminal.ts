@@ -43,11 +43,16 @@ const BAR_CELLS = 10;
 /** How much of its usual time something has taken: `█████░░░░░ 50 % of 3m`. */
 export function progressBar(from: string, usualMs: number): string {
 	const share = (Date.now() - Date.parse(from)) / Math.max(1, usualMs);
-	const full = Math.max(0, Math.min(BAR_CELLS, Math.round(share * BAR_CELLS)));
-	const bar = `${paint("blue", "█".repeat(full))}${paint("gray", "░".repeat(BAR_CELLS - full))}`;
+	const bar = progressCells(share);
 	return share > 1
 		? `${bar} longer than usual (${formatDuration(usualMs)})`
 		: `${bar} ${Math.floor(100 * Math.max(0, share))} % of ${formatDuration(usualMs)}`;
+}
+
+/** A share from 0 to 1 as a bar: `█████░░░░░`. */
+export function progressCells(share: number): string {
+	const full = Math.max(0, Math.min(BAR_CELLS, Math.round(share * BAR_CELLS)));
+	return `${paint("blue", "█".repeat(full))}${paint("gray", "░".repeat(BAR_CELLS - full))}`;
 }
 
 /** Rows in columns; the first row is the head. */

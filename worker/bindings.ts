@@ -4,6 +4,7 @@ import type { AuditEntry, AuditRecord, ChainPlace } from "../schema/wire/audit.t
 import type { WireError } from "../schema/wire/errors.ts";
 import type { EffectiveLabels } from "../schema/wire/labels.ts";
 import type { Finish, Hello, PinnedCommit, Poll, Renew } from "../schema/wire/protocol.ts";
+import type { QuotaChange, Quotas } from "../schema/wire/quotas.ts";
 import type { Explanation, Step, Swept } from "../schema/wire/resources.ts";
 import type { ScheduleRequest } from "../schema/wire/schedules.ts";
 import type { AttemptState, Reason } from "../schema/wire/states.ts";
@@ -80,6 +81,13 @@ export interface Environment {
 	POLL_HOLD_MS: string;
 	LOG_SHARDS: string;
 	MAX_LOG_BYTES: string;
+	/** How long any job may run, whatever its timeout says; no limit where it is not set. */
+	MAX_JOB_MS?: string;
+
+	/** How many requests a caller may send, as `parseRateLimits` reads it; the defaults where it is not set. */
+	RATE_LIMITS?: string;
+	/** Origins whose pages may call the API, separated by commas; none where it is not set. */
+	CORS_ORIGINS?: string;
 
 	/** Which servers the coordinator may connect to, as the host enforces it; without a host, Cloudflare does. */
 	OUTBOUND_RULES?: string;
@@ -170,6 +178,9 @@ export interface Dispatcher extends Rpc.DurableObjectBranded {
 	resume(): Promise<void>;
 	readPause(): Promise<Pause | null>;
 	readOverview(): Promise<Overview>;
+	readQuotas(): Promise<{ quotas: Quotas; queued: number; running: number }>;
+	/** What is left out stays as it is. */
+	setQuotas(change: QuotaChange): Promise<void>;
 	/** @see readQueue */
 	readQueue(limit: number): Promise<Queue>;
 	/** @see moveToFront */

@@ -6,6 +6,7 @@ import { effectHandlers } from "./effect_handlers.ts";
 import { errorAnswer } from "./http/answers.ts";
 import { clientDisconnected } from "./http/client_disconnect.ts";
 import { compressedAnswer } from "./http/compressed_answer.ts";
+import { openToOrigin, preflightAnswer } from "./http/cross_origin.ts";
 import { handleRoute } from "./http/handle_route.ts";
 import { publicLink, setPublicUrl, withoutPublicPath } from "./http/public_path.ts";
 import type { RequestContext, Route } from "./http/route.ts";
@@ -21,6 +22,7 @@ import { assertPrepared } from "./platform/prepared.ts";
 import { assertMigrated } from "./platform/schema_version.ts";
 import { DEFAULT_TEAM } from "./platform/team.ts";
 import { QueueObject } from "./queue/dispatcher.ts";
+import { type Counted, countRequest } from "./rate_limits/service.ts";
 import { routes } from "./routes.ts";
 import { DATABASE_PATH } from "./system/host.ts";
 import { errorPage } from "./ui/error_page.tsx";
@@ -60,6 +62,8 @@ export default {
 			response = await answerError(request, url, answered, { environment, principal: caller.principal, requestId });
 		}
 		response.headers.set("X-Request-Id", requestId);
+		for (const [name, value] of Object.entries(caller.counted?.headers ?? {})) response.headers.set(name, value);
+		if (url !== null) openToOrigin(response, request, url.pathname, environment.CORS_ORIGINS ?? "");
 		const location = response.headers.get("Location");
 		if (location !== null) response.headers.set("Location", publicLink(location));
 		const { status } = response;
@@ -76,13 +80,15 @@ const table = new RouteTable(routes);
 /** Who sends the request, once that is known: an error page needs it, too. */
 interface Caller {
 	principal: Principal;
+	/** What is left of its limit. */
+	counted?: Counted | null;
 }
 
 async function answer(request: Request, url: URL, environment: Environment, requestId: string, caller: Caller): Promise<Response> {
 	// HEAD is handled as GET without its body.
 	const isHead = request.method === "HEAD";
 	const found = table.find(isHead ? "GET" : request.method, url.pathname);
-	if (!found) throw noRoute(request, url);
+	if (!found) return preflight(request, url, environment);
 	const handled = await handle(found, isHead ? new Request(request, { method: "GET" }) : request, url, environment, requestId, caller);
 	const response = await compressedAnswer(request, handled);
 	return isHead ? new Response(null, response) : response;
@@ -108,6 +114,8 @@ async function handle(
 	// Webhooks may carry credentials of the forge; a route for anyone ignores credentials.
 	const principal = isOpen ? ANYONE : await identify(environment, request, client, baseUrl.startsWith("https:"));
 	caller.principal = principal;
+	caller.counted = countRequest(environment, route, principal, client, Date.now());
+	if (caller.counted?.error) throw caller.counted.error;
 	const context: RequestContext = {
 		request,
 		url,
@@ -181,6 +189,13 @@ async function countIfWrong(error: ApiError, request: Request, url: URL, environ
 	const scheme = environment.PUBLIC_URL || client.scheme || url.protocol;
 	if (showsSession(request)) answered.headers["Set-Cookie"] = endedSessionCookie(scheme.startsWith("https:"));
 	return answered;
+}
+
+/** Answers a browser that asks for a page of another origin. @throws ApiError for any other request without a route */
+function preflight(request: Request, url: URL, { CORS_ORIGINS = "" }: Environment): Response {
+	const answer = preflightAnswer(request, url.pathname, CORS_ORIGINS, table.methodsAt(url.pathname));
+	if (answer === null) throw noRoute(request, url);
+	return answer;
 }
 
 /** 405 if the path exists with other methods, else 404. */

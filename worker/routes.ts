@@ -43,6 +43,8 @@ import { pipelinesPages } from "./pipelines/pages/routes.ts";
 import { pipelineRoutes } from "./pipelines/validate_api.ts";
 import { projectRoutes } from "./projects/api.ts";
 import { projectsPages } from "./projects/pages/routes.ts";
+import { quotaRoutes } from "./quotas/api.ts";
+import { quotasPages } from "./quotas/pages/quotas.tsx";
 import { retentionRoutes } from "./retention/api.ts";
 import { runRoutes } from "./runs/api.ts";
 import { runsPages } from "./runs/pages/routes.ts";
@@ -110,6 +112,7 @@ export const routes: readonly Route[] = [
 	...buildCacheRoutes,
 	...eventRoutes,
 	...queueRoutes,
+	...quotaRoutes,
 	...retentionRoutes,
 	...hostRoutes,
 	...runsPages,
@@ -132,6 +135,7 @@ export const routes: readonly Route[] = [
 	...auditPages,
 	...peoplePages,
 	...identityProvidersPages,
+	...quotasPages,
 	...signInWithPages,
 	...loginPages,
 	...assetRoutes,

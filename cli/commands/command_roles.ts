@@ -79,6 +79,8 @@ export const COMMAND_ACTIONS: Readonly<Record<string, Action>> = {
 	"agents rotate": "agents.manage",
 	"agents restrict": "agents.manage",
 	"agents remove": "agents.manage",
+	"quotas show": "read",
+	"quotas set": "quotas.change",
 	"queue show": "read",
 	"queue pause": "queue.pause",
 	"queue resume": "queue.pause",

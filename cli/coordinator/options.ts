@@ -15,6 +15,8 @@ export interface QueueTimes {
 /** How much and for how long: bytes and milliseconds. */
 export interface Limits {
 	maxLogBytes: number;
+	/** Null: as long as its timeout says. */
+	maxJobMs: number | null;
 	keepRunsMs: number;
 	keepLogsMs: number;
 	keepArtifactsMs: number;
@@ -45,6 +47,10 @@ export interface CoordinatorOptions {
 	times: QueueTimes;
 	limits: Limits;
 	outbound: OutboundRules;
+	/** As `parseRateLimits` reads it; empty: the defaults. */
+	rateLimits?: string;
+	/** Origins whose pages may call the API. */
+	corsOrigins?: readonly string[];
 	data: DataFolder;
 	log: JsonLog;
 	logLevel: LogLevel;
@@ -55,6 +61,7 @@ const DAY_MS = 24 * 60 * 60_000;
 export const DEFAULT_TIMES: QueueTimes = { leaseTtlMs: 60_000, renewMs: 10_000, killGraceMs: 10_000 };
 export const DEFAULT_LIMITS: Limits = {
 	maxLogBytes: DEFAULT_MAX_LOG_BYTES,
+	maxJobMs: null,
 	keepRunsMs: 90 * DAY_MS,
 	keepLogsMs: 30 * DAY_MS,
 	keepArtifactsMs: 14 * DAY_MS,

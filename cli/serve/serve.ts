@@ -34,6 +34,7 @@ export function serveCommand(setExitCode: (code: number) => void): Command {
 		.addOption(option("--renew-interval <duration>", "how often agents renew their leases", "WINDLASS_RENEW_INTERVAL", "10s"))
 		.addOption(option("--kill-grace <duration>", "the time from SIGTERM to SIGKILL when a job is stopped", "WINDLASS_KILL_GRACE", "10s"))
 		.addOption(option("--log-limit <size>", "the greatest size of a job's log", "WINDLASS_LOG_LIMIT", "64MiB"))
+		.addOption(option("--max-job-time <duration>", "how long any job may run, whatever its timeout says", "WINDLASS_MAX_JOB_TIME"))
 		.addOption(option("--keep-runs <duration>", "how long runs are kept", "WINDLASS_KEEP_RUNS", "90d"))
 		.addOption(option("--keep-logs <duration>", "how long logs are kept", "WINDLASS_KEEP_LOGS", "30d"))
 		.addOption(option("--keep-artifacts <duration>", "how long artifacts are kept", "WINDLASS_KEEP_ARTIFACTS", "14d"))
@@ -57,6 +58,14 @@ export function serveCommand(setExitCode: (code: number) => void): Command {
 				"external",
 			),
 		)
+		.addOption(
+			option(
+				"--rate-limits <list>",
+				"how many requests a caller may send, such as read=600/m,sign-in=10/s,webhooks=off",
+				"WINDLASS_RATE_LIMITS",
+			),
+		)
+		.addOption(option("--cors-origins <list>", "origins whose pages may call the API with a token", "WINDLASS_CORS_ORIGINS"))
 		.addOption(option("--log-level <level>", "the lowest level that is logged", "WINDLASS_LOG_LEVEL", "info").choices(LOG_LEVELS))
 		.addHelpText(
 			"after",

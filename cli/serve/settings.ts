@@ -3,6 +3,7 @@ import { formatDuration, parseDuration } from "../../schema/wire/duration.ts";
 import { renewTimeoutFor, shortestLease } from "../../schema/wire/lease_rule.ts";
 import type { LogLevel } from "../../schema/wire/log_levels.ts";
 import { parsePublicUrl } from "../../schema/wire/public_url.ts";
+import { parseRateLimits } from "../../schema/wire/rate_limits.ts";
 import { type DataFolder, parseMasterKey } from "../coordinator/data_folder.ts";
 import { parseFreeSpace } from "../coordinator/disk_space.ts";
 import { isNetwork, listed, NAMED_NETWORKS } from "../coordinator/networks.ts";
@@ -36,6 +37,9 @@ export interface ServeFlags {
 	cacheTotal: string;
 	minFreeDisk: string;
 	allowOutbound: string;
+	rateLimits?: string;
+	corsOrigins?: string;
+	maxJobTime?: string;
 	logLevel: LogLevel;
 }
 
@@ -49,6 +53,9 @@ export interface ServeSettings {
 	times: QueueTimes;
 	limits: Limits;
 	outbound: OutboundRules;
+	/** As `parseRateLimits` reads it. */
+	rateLimits: string;
+	corsOrigins: readonly string[];
 	/** How many jobs the agent beside the coordinator runs at once; 0: there is none. */
 	agentSlots: number;
 }
@@ -65,6 +72,8 @@ export function readSettings(flags: ServeFlags): ServeSettings {
 		times: queueTimes(flags),
 		limits: limitsOf(flags),
 		outbound: parseOutbound(flags.allowOutbound),
+		rateLimits: rateLimits(flags.rateLimits ?? ""),
+		corsOrigins: listed(flags.corsOrigins ?? "").map(origin),
 		publicUrl: publicAddress(flags.publicUrl),
 		adminToken: presetToken(ownSecret("WINDLASS_ADMIN_TOKEN")),
 		agentSlots: flags.agent && !isNoAgent(process.env.WINDLASS_NO_AGENT) ? slots : 0,
@@ -112,6 +121,20 @@ function networks(flag: string, text: string): string[] {
 	});
 }
 
+function rateLimits(text: string): string {
+	const parsed = parseRateLimits(text);
+	if ("error" in parsed) throw new UsageError(`--rate-limits: ${parsed.error}`);
+	return text;
+}
+
+/** An origin as browsers write it. */
+function origin(text: string): string {
+	const url = /^https?:/.test(text) ? URL.parse(text) : null;
+	if (url?.origin === text) return text;
+	const advice = url === null ? "Write it like https://app.example.com" : `Write it as ${url.origin}`;
+	throw new UsageError(`--cors-origins: "${text}" is not an origin. ${advice}.`);
+}
+
 function presetToken(token: string | undefined): string | null {
 	if (!token) return null;
 	// A shorter token than today's minimum may be in use since an earlier version.
@@ -157,6 +180,7 @@ function limitsOf(flags: ServeFlags): Limits {
 	if (freeDisk === null) throw new UsageError(`--min-free-disk must be a share like 5% or a size like 10GiB, not ${flags.minFreeDisk}`);
 	return {
 		maxLogBytes,
+		maxJobMs: flags.maxJobTime === undefined ? null : duration("--max-job-time", flags.maxJobTime),
 		keepRunsMs: duration("--keep-runs", flags.keepRuns),
 		keepLogsMs: duration("--keep-logs", flags.keepLogs),
 		keepArtifactsMs: duration("--keep-artifacts", flags.keepArtifacts),

@@ -13,6 +13,7 @@ export function cacheUseWords({ result, restored, from, bytes, ms }: CacheUse): 
 /** Why a cache was removed, in words. */
 export const REMOVAL_WORDS: Record<RemovedCache["why"], string> = {
 	quota: "the project had no room left",
+	team_quota: "the projects of the team had no room left",
 	installation_quota: "all projects together had no room left",
 	unused: "no job used it for long",
 	damaged: "it was damaged",

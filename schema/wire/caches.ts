@@ -153,7 +153,7 @@ const removedCache = z.object({
 	key: z.string(),
 	scope: z.string(),
 	size: count,
-	why: z.enum(["quota", "installation_quota", "unused", "damaged"]),
+	why: z.enum(["quota", "team_quota", "installation_quota", "unused", "damaged"]),
 	removed_at: z.string(),
 });
 export type RemovedCache = z.infer<typeof removedCache>;

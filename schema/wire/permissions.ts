@@ -49,6 +49,7 @@ export const ACTIONS = {
 	"queue.pause": { role: "admin", about: "pause and resume the queue", isAudited: true },
 	"retention.sweep": { role: "admin", about: "delete what is older than the retention allows, now", isAudited: true },
 	"audit.read": { role: "admin", about: "read the audit log" },
+	"quotas.change": { role: "operator", about: "change the quotas of a team", isAudited: true },
 	"identity_providers.manage": { role: "operator", about: "name the identity providers with which people sign in", isAudited: true },
 	"secrets.rotate": { role: "operator", about: "encrypt all secrets with the newest master key", isAudited: true },
 } as const satisfies Record<string, Permission>;

@@ -27,6 +27,7 @@ export const OWN_SEGMENTS: ReadonlySet<string> = new Set([
 	"pipelines",
 	"projects",
 	"queue",
+	"quotas",
 	"readyz",
 	"runs",
 	"schedules",

@@ -218,6 +218,7 @@ describe("every page of this content", () => {
 				"/tokens",
 				"/people",
 				"/identity-providers",
+				"/quotas",
 				"/audit",
 				"/login",
 				"/search",

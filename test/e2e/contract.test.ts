@@ -430,6 +430,12 @@ describe("the OpenAPI document", () => {
 		await call("DELETE /api/v1/people/{id}", { id });
 	});
 
+	test("is true for quotas", async () => {
+		await call("GET /api/v1/quotas");
+		expect(await call("PATCH /api/v1/quotas", {}, { body: { running_jobs: 100 } })).toMatchObject({ quotas: { running_jobs: 100 } });
+		await call("PATCH /api/v1/quotas", {}, { body: { running_jobs: null } });
+	});
+
 	test("is true for identity providers", async () => {
 		const body = { kind: "gitea", url: "http://127.0.0.1:9", client_id: "windlass", client_secret: "s3cret" };
 		await call("PUT /api/v1/identity-providers/{name}", { name: "company" }, { body: {} });

@@ -24,6 +24,7 @@ export const SETTINGS = {
 	retryBackoffMs: 1_000,
 	logShards: 4,
 	agentSilentMs: 75_000,
+	maxJobMs: Number.POSITIVE_INFINITY,
 };
 
 /** A pipeline whose job an agent has to claim before it begins: it asks for a secret. */

@@ -15,6 +15,7 @@ export const partRoutes = [
 		method: "PUT",
 		path: "/api/v1/parts/:token",
 		allow: ["anyone", "lease"],
+		limit: "none",
 		description: {
 			summary: "Upload a part of a file; the address is the credential",
 			headers: { "Content-Length": "required", "X-Content-SHA256": "of the part, in hex" },

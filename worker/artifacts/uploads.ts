@@ -12,6 +12,7 @@ import { hex } from "../platform/bytes.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { unwrap } from "../platform/result.ts";
 import type { SavedArtifact } from "../queue/core/leases/attempts.ts";
+import { assertMayStore } from "../quotas/service.ts";
 import { objectKeys } from "./objects.ts";
 import { checkArtifactPath } from "./paths.ts";
 import { addUploads } from "./store.ts";
@@ -46,6 +47,11 @@ export async function startUploads(
 	files: readonly UploadedFile[],
 ): Promise<ArtifactUploads> {
 	checkPaths(files);
+	await assertMayStore(
+		environment,
+		lease.team,
+		files.reduce((sum, { size }) => sum + size, 0),
+	);
 	for (const file of files) checkParts(file);
 	const parts = files.reduce((sum, file) => sum + Math.ceil(file.size / PART_BYTES), 0);
 	if (parts > MAX_PARTS)

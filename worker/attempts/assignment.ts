@@ -124,7 +124,7 @@ export function assignmentWithoutSecrets(started: Started, baseUrl: string): pro
 }
 
 export function assignmentOf(
-	{ attempt, job, run, definition, checkout }: Started,
+	{ attempt, job, run, definition, timeLimitMs, checkout }: Started,
 	values: ReadonlyMap<string, string>,
 	{ project, credentials }: { project: ProjectRow | null; credentials: string | null },
 	baseUrl: string,
@@ -148,7 +148,7 @@ export function assignmentOf(
 		matrix: definition.matrix,
 		env: definition.env,
 		secrets: run.is_trusted === 1 ? variablesOf(definition.secrets, values) : {},
-		timeout_ms: definition.timeout_ms,
+		timeout_ms: timeLimitMs,
 		idle_timeout_ms: definition.idle_timeout_ms,
 		runs_on: definition.runs_on,
 		steps: definition.steps,

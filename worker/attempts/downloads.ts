@@ -125,6 +125,7 @@ export const downloadRoutes = [
 		method: "GET",
 		path: "/api/v1/files/:token",
 		allow: ["anyone", "lease"],
+		limit: "none",
 		description: { summary: "A fetched file; the address is the credential", answers: { 200: "application/octet-stream" } },
 		claims: () => ({ name: "download address", key: null }),
 		handle: get,

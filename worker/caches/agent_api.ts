@@ -105,6 +105,7 @@ export const cacheAgentRoutes = [
 		method: "GET",
 		path: "/api/v1/caches/contents/:token/:number",
 		allow: ["anyone", "lease"],
+		limit: "none",
 		description: { summary: "A part of a cache; the address is the credential", answers: { 200: "application/octet-stream" } },
 		claims: () => ADDRESS,
 		handle: getPart,
@@ -113,6 +114,7 @@ export const cacheAgentRoutes = [
 		method: "PUT",
 		path: "/api/v1/caches/saves/:token/:number",
 		allow: ["anyone", "lease"],
+		limit: "none",
 		description: {
 			summary: "Upload a part of a cache; the address is the credential",
 			headers: { "Content-Length": "required", "X-Content-SHA256": "of the part, in hex" },
@@ -126,6 +128,7 @@ export const cacheAgentRoutes = [
 		method: "POST",
 		path: "/api/v1/caches/saves/:token",
 		allow: ["anyone", "lease"],
+		limit: "none",
 		description: { summary: "Make a cache visible; all of its parts are uploaded", answers: { 201: wire.savedCache } },
 		body: wire.cacheManifest,
 		claims: () => ADDRESS,

@@ -2,6 +2,7 @@ import { parseBytes } from "../../schema/wire/bytes.ts";
 import type { Environment } from "../bindings.ts";
 import { log } from "../platform/logger.ts";
 import { readCacheLimits } from "../platform/settings.ts";
+import { quotasOfTeam } from "../platform/team_quotas.ts";
 import { timedCache } from "../platform/timed_cache.ts";
 import { findTrustedProject } from "../record/projects.ts";
 import { removeCaches } from "./objects.ts";
@@ -9,11 +10,12 @@ import {
 	cachingProjects,
 	deleteRemovalsBefore,
 	deleteUnnamedContents,
+	type EvictionScope,
 	leastRecentlyUsed,
 	type RemovableCache,
 	unusedSince,
 } from "./removals.ts";
-import { bytesOfAll, bytesOfProject, findCache } from "./store.ts";
+import { bytesOfAll, bytesOfProject, bytesOfTeam, findCache } from "./store.ts";
 
 /** Removes caches that take too much room, the least recently used ones first, and unused ones. */
 
@@ -31,15 +33,17 @@ export interface Saved {
 }
 
 /**
- * Keeps the caches of a project, and of the installation, within their quotas. What untrusted runs
+ * Keeps the caches of a project, of its team, and of the installation, within their quotas. What untrusted runs
  * have saved goes before what trusted runs have saved, and the new cache goes last.
  */
 export async function makeRoom(environment: Environment, saved: Saved): Promise<void> {
 	const { DB } = environment;
 	const { team, project } = saved;
 	const { totalBytes } = readCacheLimits(environment);
+	const { cache_bytes: ofTeam } = await quotasOfTeam(environment, team);
 	const quota = await quotaOf(environment, team, project);
 	await evict(environment, "quota", saved, { team, project }, quota, () => bytesOfProject(DB, team, project));
+	if (ofTeam !== null) await evict(environment, "team_quota", saved, { team, project: null }, ofTeam, () => bytesOfTeam(DB, team));
 	await evict(environment, "installation_quota", saved, null, totalBytes, () => bytesOfAll(DB));
 }
 
@@ -69,9 +73,9 @@ export async function quotaOf(environment: Environment, team: string, project: s
 
 async function evict(
 	environment: Environment,
-	why: "quota" | "installation_quota",
+	why: "quota" | "team_quota" | "installation_quota",
 	saved: Saved,
-	of: { team: string; project: string } | null,
+	of: EvictionScope | null,
 	most: number,
 	taken: () => Promise<number>,
 ): Promise<void> {
@@ -86,7 +90,7 @@ async function evict(
 }
 
 /** What goes next. */
-async function next(environment: Environment, saved: Saved, of: { team: string; project: string } | null): Promise<RemovableCache[]> {
+async function next(environment: Environment, saved: Saved, of: EvictionScope | null): Promise<RemovableCache[]> {
 	const oldest = (isTrusted: boolean) => leastRecentlyUsed(environment.DB, { of, isTrusted, kept: saved.id }, SLICE);
 	const untrusted = await oldest(false);
 	if (untrusted.length > 0) return untrusted;

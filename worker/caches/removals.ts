@@ -50,10 +50,16 @@ const REMOVABLE = `SELECT ${COLUMNS} FROM cache_entries AS e JOIN cache_objects 
 /** The contents come first. */
 const REMOVABLE_UNTRUSTED = `SELECT ${COLUMNS} FROM cache_objects AS o CROSS JOIN cache_entries AS e ON e.object_id = o.id`;
 
+/** The caches that share a quota: of a project, or of a team. */
+export interface EvictionScope {
+	team: string;
+	project: string | null;
+}
+
 /** Which entries may go. */
 export interface Evictable {
 	/** Null: of all projects. */
-	of: { team: string; project: string } | null;
+	of: EvictionScope | null;
 	/** Whether trusted or untrusted runs have saved them. */
 	isTrusted: boolean;
 	/** The id of the one that stays. */
@@ -64,9 +70,10 @@ export interface Evictable {
 export async function leastRecentlyUsed(db: D1Database, { of, isTrusted, kept }: Evictable, limit: number): Promise<RemovableCache[]> {
 	// Untrusted ones are few, so they are found by their contents; almost every other one is trusted.
 	const [from, owner] = isTrusted ? [REMOVABLE, "e"] : [REMOVABLE_UNTRUSTED, "o"];
-	const place = of === null ? "" : `${owner}.team = ?3 AND ${owner}.project = ?4 AND`;
+	const ofProject = of?.project === null ? "" : `${owner}.project = ?4 AND`;
+	const place = of === null ? "" : `${owner}.team = ?3 AND ${ofProject}`;
 	const statement = db.prepare(`${from} WHERE ${place} o.is_trusted = ${isTrusted ? 1 : 0} AND e.id <> ?1 ORDER BY e.used_at LIMIT ?2`);
-	const places = of === null ? [] : [of.team, of.project];
+	const places = of === null ? [] : of.project === null ? [of.team] : [of.team, of.project];
 	return (await statement.bind(kept, limit, ...places).all<RemovableCache>()).results;
 }
 

@@ -2,7 +2,7 @@ export { cachingAttempt } from "./caching_run.ts";
 export { makeRoomSometimes, removeUnused } from "./evict_caches.ts";
 export { CACHE_PREFIX, objectIdIn, partKey, removeReplaced } from "./objects.ts";
 export { knownObjects } from "./removals.ts";
-export { findExact, recordUse, replaceCache, type StoredCache } from "./store.ts";
+export { bytesOfTeam, findExact, recordUse, replaceCache, type StoredCache } from "./store.ts";
 
 import type { BuildTool } from "../../schema/wire/build_caches.ts";
 import type { Cache, CacheUsage } from "../../schema/wire/caches.ts";

@@ -253,6 +253,12 @@ export async function bytesOfProject(db: D1Database, team: string, project: stri
 	return (await statement.bind(team, project).first<number>("bytes")) ?? 0;
 }
 
+/** How many bytes the caches of a team take. */
+export async function bytesOfTeam(db: D1Database, team: string): Promise<number> {
+	const statement = db.prepare("SELECT coalesce(sum(size), 0) AS bytes FROM cache_objects WHERE team = ?");
+	return (await statement.bind(team).first<number>("bytes")) ?? 0;
+}
+
 /** How many bytes all caches of the installation take. */
 export async function bytesOfAll(db: D1Database): Promise<number> {
 	return (await db.prepare("SELECT coalesce(sum(size), 0) AS bytes FROM cache_objects").first<number>("bytes")) ?? 0;

@@ -1,5 +1,6 @@
 import type * as z from "zod";
 import type { Action } from "../../schema/wire/permissions.ts";
+import type { RateClass } from "../../schema/wire/rate_limits.ts";
 import type { Environment } from "../bindings.ts";
 import type { Client } from "../identity/client_address.ts";
 import type { Principal, PrincipalKind } from "../identity/principal.ts";
@@ -71,6 +72,8 @@ interface Declaration<Kind extends PrincipalKind, Query extends Parameters, Body
 	 * names the project, or a token for some projects does not get in.
 	 */
 	scope?: "body";
+	/** What a request counts as; default: by its caller and method. Signed addresses of agents count as nothing. */
+	limit?: RateClass | "none";
 	/** Pages are for browsers and have none. */
 	description?: Description;
 	/** The query parameters; none without it. */

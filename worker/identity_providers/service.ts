@@ -63,7 +63,9 @@ export async function putProvider(
 	if (!before && client_secret === undefined) throw invalid("client_secret", "is missing");
 	const greater = sign_up.find(({ role }) => !isAtLeast(principal.role, role));
 	if (greater)
-		throw new ApiError("forbidden", `${principal.name} is ${principal.role}, and does not decide about the role ${greater.role}.`);
+		throw new ApiError("forbidden", `${principal.name} is ${principal.role}, and does not decide about the role ${greater.role}.`, {
+			suggestions: [`Ask a person with the role ${greater.role}.`],
+		});
 	if (!before && (await store.listProviders(DB, principal.team)).length >= MOST_PROVIDERS) {
 		throw new ApiError("conflict", `There are ${MOST_PROVIDERS} identity providers already.`, { suggestions: ["Remove one first."] });
 	}
@@ -118,5 +120,6 @@ function present(row: store.ProviderRow, baseUrl: string): IdentityProvider {
 function invalid(path: string, message: string): ApiError {
 	return new ApiError("validation_failed", `${path} ${message}.`, {
 		details: { errors: [{ path, line: null, column: null, message, suggestion: null }] },
+		suggestions: ["docs/how-to/sign-in.md shows what a provider needs."],
 	});
 }

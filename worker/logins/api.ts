@@ -19,6 +19,7 @@ export const loginRoutes = [
 	route({
 		method: "POST",
 		path: "/api/v1/logins",
+		limit: "sign-in",
 		allow: ["anyone"],
 		description: { summary: "A command asks to act as a person, who decides on the page of the answer", answers: { 201: logins.login } },
 		body: logins.loginRequest,
@@ -27,6 +28,7 @@ export const loginRoutes = [
 	route({
 		method: "POST",
 		path: "/api/v1/logins/claim",
+		limit: "sign-in",
 		allow: ["anyone"],
 		claims: () => ({ name: "login", key: null }),
 		description: { summary: "Claim the token once the person has decided", answers: { 200: logins.claimedLogin } },

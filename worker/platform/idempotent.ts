@@ -27,6 +27,7 @@ export const IS_IDEMPOTENT: Readonly<Record<DispatcherMethod, boolean>> = {
 	held: true,
 	hasDeparted: true,
 	readPause: true,
+	readQuotas: true,
 	readAgents: true,
 	readAgent: true,
 	explain: true,
@@ -57,6 +58,7 @@ export const IS_IDEMPOTENT: Readonly<Record<DispatcherMethod, boolean>> = {
 	// Set a state; the second call finds it set.
 	prepare: true,
 	setDiskError: true,
+	setQuotas: true,
 	cancelRun: true,
 	addJobs: true,
 	cancelJob: true,

@@ -20,6 +20,7 @@ export function readSettings(environment: Environment): Settings {
 		claimWindowMs: 12_000,
 		retryBackoffMs: 1_000,
 		logShards: wholeNumber(environment, "LOG_SHARDS"),
+		maxJobMs: maxJobMs(environment),
 		agentSilentMs: silenceFor(pollHoldMs(environment)),
 	};
 	const least = shortestLease(settings);
@@ -51,6 +52,11 @@ export function intervalsFor(settings: Settings, holdMs: number, maxLogBytes: nu
 		log_flush_ms: 2_000,
 		log_max_bytes: maxLogBytes,
 	};
+}
+
+/** How long any job may run, in milliseconds; no limit where it is not set. */
+function maxJobMs(environment: Environment): number {
+	return environment.MAX_JOB_MS ? wholeNumber(environment, "MAX_JOB_MS") : Number.POSITIVE_INFINITY;
 }
 
 /** The largest log of an attempt, in bytes. */

@@ -5,6 +5,7 @@ import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { newId } from "../../schema/wire/ids.ts";
 import type { EffectiveLabels } from "../../schema/wire/labels.ts";
 import type { Finish, Hello, PinnedCommit, Poll, Renew } from "../../schema/wire/protocol.ts";
+import type { QuotaChange, Quotas } from "../../schema/wire/quotas.ts";
 import type { Explanation } from "../../schema/wire/resources.ts";
 import type { ScheduleRequest } from "../../schema/wire/schedules.ts";
 import { type AttemptState, isTerminal, type Reason } from "../../schema/wire/states.ts";
@@ -73,6 +74,7 @@ import { readHeldLog } from "./core/leases/held_logs.ts";
 import { pauseOf, pauseQueue, resumeQueue } from "./core/leases/pause.ts";
 import { type Renewal, renewLeases } from "./core/leases/polls.ts";
 import { recordWarmed, warmProjectsOf } from "./core/leases/warm_agents.ts";
+import { queuedJobs, quotasOf, runningJobs, setQuotas } from "./core/quotas.ts";
 import {
 	type AgentRows,
 	type Changes,
@@ -402,6 +404,16 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 
 	async readPause(): Promise<Pause | null> {
 		return pauseOf(this.#core);
+	}
+
+	async readQuotas(): Promise<{ quotas: Quotas; queued: number; running: number }> {
+		return { quotas: quotasOf(this.#core), queued: queuedJobs(this.#core), running: runningJobs(this.#core) };
+	}
+
+	async setQuotas(change: QuotaChange): Promise<void> {
+		setQuotas(this.#core, change);
+		// More jobs may run now.
+		this.#settle();
 	}
 
 	async readAgents(): Promise<AgentRows[]> {

@@ -9,6 +9,7 @@ import { assertNotEncoded } from "../http/encoded_body.ts";
 import { type RequestContext, route } from "../http/route.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { unwrap } from "../platform/result.ts";
+import { assertMayStore } from "../quotas/service.ts";
 import { storeSource } from "./bundles.ts";
 import { findSource } from "./store.ts";
 
@@ -19,6 +20,7 @@ async function upload({ request, environment, principal }: Caller): Promise<Resp
 	assertNotEncoded(request);
 	const size = lengthOf(request, MAX_SOURCE_BYTES);
 	unwrap(await dispatcherOf(environment, principal.team).checkRoom());
+	await assertMayStore(environment, principal.team, size);
 	if (!request.body)
 		throw new ApiError("malformed", "The body is empty.", { suggestions: ["Send a tar archive. windlass run sends this folder."] });
 	const source = await storeSource(environment, principal.team, request.body, size);

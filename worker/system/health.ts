@@ -57,6 +57,7 @@ export const healthRoutes = [
 	route({
 		method: "GET",
 		path: "/healthz",
+		limit: "none",
 		allow: EVERYONE,
 		description: { summary: "Liveness: the process runs", answers: { 200: LIVE } },
 		ignoresUnknown: true,
@@ -65,6 +66,7 @@ export const healthRoutes = [
 	route({
 		method: "GET",
 		path: "/readyz",
+		limit: "none",
 		allow: EVERYONE,
 		description: {
 			summary: "Readiness: the queue and the database answer, and no problem needs a person",

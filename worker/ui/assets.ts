@@ -45,4 +45,4 @@ function asset({ request, params }: AnonymousContext): Response {
 	return new Response(found.text, { headers });
 }
 
-export const assetRoutes = [pageRoute({ method: "GET", path: "/assets/:name", allow: ["anyone", "user"], handle: asset })];
+export const assetRoutes = [pageRoute({ method: "GET", path: "/assets/:name", limit: "none", allow: ["anyone", "user"], handle: asset })];

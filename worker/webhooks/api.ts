@@ -33,6 +33,7 @@ export const hookRoutes = [
 	route({
 		method: "POST",
 		path: "/hooks/:id",
+		limit: "webhooks",
 		allow: ["anyone"],
 		description: {
 			summary: "Receive a signed webhook of GitHub, Gitea, Forgejo, GitLab, or any program (Standard Webhooks)",

@@ -54,4 +54,6 @@ export const IDENTITY_PROVIDER = {
 	...{ kind: "oidc", url: "http://127.0.0.1:9", client_id: "windlass", client_secret: "s", scopes: ["openid"], groups_claim: "groups" },
 	...{ label: "x", sign_up: [{ domain: "example.org", role: "viewer" }] },
 };
+/** So large that nothing is refused for them. */
+export const QUOTAS = { queued_jobs: 1e12, running_jobs: 1e12, stored_bytes: 1e15, cache_bytes: null };
 export const PERSON = { name: "ada", role: "viewer", expires_in: "1d" };

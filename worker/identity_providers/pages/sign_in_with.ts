@@ -73,6 +73,6 @@ async function recordRefusal({ environment, client, requestId }: Visitor, provid
 }
 
 export const signInWithPages = [
-	pageRoute({ method: "GET", path: "/sign-in/with/:name", allow: ["anyone", "user"], handle: leave }),
-	pageRoute({ method: "GET", path: "/sign-in/with/:name/callback", allow: ["anyone", "user"], handle: comeBack }),
+	pageRoute({ method: "GET", path: "/sign-in/with/:name", limit: "sign-in", allow: ["anyone", "user"], handle: leave }),
+	pageRoute({ method: "GET", path: "/sign-in/with/:name/callback", limit: "sign-in", allow: ["anyone", "user"], handle: comeBack }),
 ];

@@ -20,6 +20,8 @@ export interface Settings {
 	logShards: number;
 	/** An agent that was silent for this long is shown as offline. */
 	agentSilentMs: number;
+	/** How long any job may run, whatever its timeout says. */
+	maxJobMs: number;
 }
 
 /** What every rule of the queue uses: its data, the time, a source of ids, and the settings. */

@@ -1,3 +1,5 @@
+import type { Quotas } from "../../../schema/wire/quotas.ts";
+
 /** A pause of the queue. */
 export interface Pause {
 	actor: string;
@@ -43,6 +45,8 @@ export class Hints {
 	readonly warmAgents = new Map<string, Map<string, number>>();
 	/** The pause of the queue; undefined: not known. */
 	pause: Pause | null | undefined;
+	/** The quotas of the team; undefined: not read yet. */
+	quotas: Quotas | undefined;
 	/** The agents for which there may be news. */
 	readonly agentsWithNews = new Set<string>();
 	/** The runs of which something has changed since the followers of runs were woken. */

@@ -4,6 +4,7 @@ import { hasSession } from "./agents/agents.ts";
 import type { Core } from "./core.ts";
 import type { Pause } from "./hints.ts";
 import { pauseOf } from "./leases/pause.ts";
+import { queuedJobs } from "./quotas.ts";
 import { departedRev } from "./record/outbox.ts";
 import {
 	type AgentRow,
@@ -19,7 +20,6 @@ import {
 	liveAttemptsOfAgent,
 	type RunRow,
 } from "./rows.ts";
-import { queuedByPartition } from "./runs/queued_jobs.ts";
 
 /** A run with its jobs and attempts, as rows of the same shape as in D1. */
 export interface RunRows {
@@ -140,7 +140,7 @@ export function readOverview(core: Core): Overview {
 	const agents = allAgents(core);
 	const online = agents.filter(({ status }) => status !== "offline").length;
 	return {
-		queued: [...queuedByPartition(core).values()].reduce((sum, n) => sum + n, 0),
+		queued: queuedJobs(core),
 		running: agents.reduce((sum, { id }) => sum + liveAttemptsOfAgent(core, id).length, 0),
 		online,
 		lost: agents.filter((agent) => agent.status === "offline" && hasSession(agent)).length,

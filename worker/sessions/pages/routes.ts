@@ -10,6 +10,7 @@ export const sessionsPages = [
 	pageRoute({
 		method: "POST",
 		path: "/sign-in",
+		limit: "sign-in",
 		allow: ["anyone", "user"],
 		claims: () => ({ name: "sign-in", key: null }),
 		handle: signIn,
@@ -18,6 +19,7 @@ export const sessionsPages = [
 	pageRoute({
 		method: "POST",
 		path: "/join",
+		limit: "sign-in",
 		allow: ["anyone", "user"],
 		claims: () => ({ name: "invitation", key: null }),
 		handle: submitJoin,

@@ -4,12 +4,12 @@ import { may } from "../../../schema/wire/permissions.ts";
 import type { RequestContext } from "../../http/route.ts";
 import { hasOwnPassword } from "../../people/service.ts";
 import { dispatcherOf } from "../../platform/dispatcher.ts";
+import { type StorageUse, storageUse } from "../../quotas/service.ts";
 import { sessionsOf } from "../../sessions/service.ts";
 import { tokensFor } from "../../tokens/service.ts";
 import { page } from "../../ui/layout.tsx";
 import { PostForm } from "../../ui/post_form.tsx";
 import { counted, size } from "../../ui/words.tsx";
-import { type StorageUse, storageUse } from "../storage_use.ts";
 
 /** GET /settings: who may call the coordinator, what it stores and for how long, and whom it calls. */
 export async function settingsPage(context: RequestContext<"user">): Promise<Response> {
@@ -70,6 +70,10 @@ export async function settingsPage(context: RequestContext<"user">): Promise<Res
 				</p>
 				<h2>Storage</h2>
 				<Storage use={use} />
+				<p>
+					<a href="/quotas">Quotas of the team</a>
+					<span class="soft"> · how much of them is used</span>
+				</p>
 				<h2>Retention</h2>
 				<dl class="pairs">
 					<dt>Runs</dt>

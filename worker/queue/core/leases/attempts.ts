@@ -26,7 +26,7 @@ import {
 	type OfferRow,
 	type RunRow,
 } from "../rows.ts";
-import { agentName, limitTime } from "../runs/begin.ts";
+import { agentName, limitTime, timeLimitOf } from "../runs/begin.ts";
 import { definitionOf, pipelineOf } from "../runs/definitions.ts";
 import { endAttempt, endOrRetry, endOrSnooze } from "../runs/endings.ts";
 import { ancestorsOf, settledJob } from "../runs/readiness.ts";
@@ -55,6 +55,8 @@ export interface Started {
 	job: JobRow;
 	run: RunRow;
 	definition: SettledJob;
+	/** How long it may run, in milliseconds. */
+	timeLimitMs: number;
 	/** How much of its repository the pipeline needs. */
 	checkout: CheckoutChoice;
 }
@@ -91,7 +93,9 @@ export function describeOffer(core: Core, offer: OfferRow): Started {
 function describe(core: Core, attempt: Started["attempt"], job: JobRow): Started {
 	const run = findRun(core, job.run_id) as RunRow;
 	const { source } = pipelineOf(core, run);
-	return { attempt, job, run, definition: settledJob(core, job), checkout: source && "git" in source ? source.checkout : {} };
+	const definition = settledJob(core, job);
+	const checkout = source && "git" in source ? source.checkout : {};
+	return { attempt, job, run, definition, timeLimitMs: timeLimitOf(core, definition), checkout };
 }
 
 /**

@@ -6,6 +6,7 @@ import { isTaking, takesNothingNew } from "../agents/availability.ts";
 import { outsideRestriction } from "../agents/restrictions.ts";
 import { asTheQueue, type Core, command, nextRev, PRESENCE_MS } from "../core.ts";
 import type { Partition } from "../hints.ts";
+import { mayRunMore } from "../quotas.ts";
 import {
 	type AgentRow,
 	type AttemptRow,
@@ -51,7 +52,7 @@ const MAX_DECLINES = 10;
 
 /** Offers waiting jobs to waiting agents, as a command of its own. @see assignOffers */
 export function assignWaiting(core: Core, agentIds: readonly string[]): void {
-	if (agentIds.length === 0 || waitingPartitions(core).length === 0 || pauseOf(core)) return;
+	if (agentIds.length === 0 || waitingPartitions(core).length === 0 || pauseOf(core) || !mayRunMore(core)) return;
 	command(core, () => assignOffers(core, agentIds));
 }
 
@@ -68,7 +69,7 @@ export function assignOffers(core: Core, agentIds: readonly string[]): void {
 	for (const agent of waiting) {
 		const fitting = fittingOf(agent);
 		if (fitting.length === 0) continue;
-		while (capacityOf(core, agent) > 0) {
+		while (capacityOf(core, agent) > 0 && mayRunMore(core)) {
 			const pick = bestJob(core, agent, fitting, running);
 			if (!pick) break;
 			// A warm agent takes the job in its place, unless another job is better for that one.

@@ -1,3 +1,4 @@
+import type { ResolvedJob } from "../../../../schema/pipeline/resolve/resolved.ts";
 import { cleanupSlack } from "../../../../schema/pipeline/runtime/cleanup.ts";
 import { type Core, nextRev, PRESENCE_MS } from "../core.ts";
 import { markDirty } from "../record/outbox.ts";
@@ -43,12 +44,17 @@ export function beginAttempt(core: Core, offer: OfferRow, isEnding = false): Att
 	return attempt;
 }
 
+/** How long a job may run, in milliseconds: its timeout, or what the operator allows at most. */
+export function timeLimitOf({ settings }: Core, { timeout_ms }: Pick<ResolvedJob, "timeout_ms">): number {
+	return Math.min(timeout_ms, settings.maxJobMs);
+}
+
 /** Sets when the queue ends an attempt that its agent does not end in time. */
 export function limitTime(core: Core, attempt: AttemptRow, job: JobRow = jobOf(core, attempt)): void {
 	const definition = definitionOf(core, job);
 	const { killGraceMs } = core.settings;
 	const slack = killGraceMs + TIMEOUT_SLACK_MS + cleanupSlack(definition, killGraceMs);
-	setTimer(core, "job_timeout", attempt.id, core.now() + definition.timeout_ms + slack);
+	setTimer(core, "job_timeout", attempt.id, core.now() + timeLimitOf(core, definition) + slack);
 }
 
 export function deleteOffer(core: Core, offer: OfferRow): void {

@@ -9,6 +9,7 @@ import { holdLog } from "../leases/held_logs.ts";
 import { markDirty } from "../record/outbox.ts";
 import { type AttemptRow, changeRow, findJob, findRun, type JobRow, jobOf, type RunRow } from "../rows.ts";
 import { clearTimers, setTimer } from "../timers.ts";
+import { timeLimitOf } from "./begin.ts";
 import { definitionOf } from "./definitions.ts";
 import { admitMatrixJobs, advance, afterJobEnded, updateRun } from "./progress.ts";
 import { type JobChanges, moveJob } from "./transitions.ts";
@@ -238,7 +239,7 @@ export function forceTimeout(core: Core, attempt: AttemptRow): void {
 	const job = jobOf(core, attempt);
 	const reason: Reason = {
 		code: "timed_out",
-		text: `Ran longer than its timeout of ${formatDuration(definitionOf(core, job).timeout_ms)}.`,
+		text: `Ran longer than its timeout of ${formatDuration(timeLimitOf(core, definitionOf(core, job)))}.`,
 	};
 	endAttempt(core, attempt, "timed_out", reason, null, UNKNOWN_LOG);
 	endOrRetry(core, job, attempt, "timed_out", reason, null);

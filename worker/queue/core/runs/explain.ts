@@ -10,6 +10,7 @@ import type { Core } from "../core.ts";
 import { capacityOf, mayYetFit, unmetBy, type Wanted, warmFitting, warmWaitOf } from "../leases/offers.ts";
 import { pauseOf } from "../leases/pause.ts";
 import { isWarm } from "../leases/warm_agents.ts";
+import { mayRunMore, quotasOf } from "../quotas.ts";
 import { type AgentRow, allAgents, findJob, findRun, type JobRow, jobsOf, type RunRow } from "../rows.ts";
 import { definitionOf } from "./definitions.ts";
 import { groupName, isGroupFull, jobsHolding, runsHolding } from "./groups.ts";
@@ -109,6 +110,7 @@ function blockedSummary(core: Core, job: JobRow): string {
 function waitingSummary(core: Core, job: JobRow, wanted: Wanted, agents: readonly AgentRow[]): string {
 	const pause = pauseOf(core);
 	if (pause) return `The queue is paused by ${pause.actor}${pause.reason ? `: ${pause.reason}` : ""}.`;
+	if (!mayRunMore(core)) return `Waits for a job of the team to end: it may run ${quotasOf(core).running_jobs} at once.`;
 	if (job.group_key !== null && isGroupFull(core, job.group_key)) {
 		const holders = jobsHolding(core, job.group_key).map((holder) => `${holder.name} of run #${findRun(core, holder.run_id)?.number}`);
 		return `Waits for the group ${groupName(job.group_key)}, held by ${holders.join(", ")}.`;

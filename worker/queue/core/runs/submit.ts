@@ -4,6 +4,7 @@ import type { RunKind } from "../../../../schema/wire/resources.ts";
 import { isTerminal, type Reason } from "../../../../schema/wire/states.ts";
 import { type Core, command, nextRev } from "../core.ts";
 import { updateStatus } from "../effects/statuses.ts";
+import { assertMayQueue } from "../quotas.ts";
 import { recordTransition } from "../record/events.ts";
 import { markDirty } from "../record/outbox.ts";
 import { addRow, changeRow, findJob, findRun, type JobRow, type RunRow } from "../rows.ts";
@@ -64,18 +65,26 @@ const IDEMPOTENCY_MS = 24 * 60 * 60_000;
 /**
  * Accepts a run. Once answered, it is never lost.
  * @param checkRoom throws if nothing new can be accepted; repeated submissions are still answered
- * @throws ApiError `conflict` if the Idempotency-Key was used for another content
+ * @throws ApiError `conflict` if the Idempotency-Key was used for another content; `quota_exceeded`
  */
 export function submitRun(core: Core, submit: Submit, checkRoom: () => void = () => undefined): { runId: string; isReplay: boolean } {
-	return command(core, () => acceptOnce(core, submit, checkRoom), submit.trigger.actor);
+	return command(core, () => acceptWithinQuota(core, submit, checkRoom), submit.trigger.actor);
 }
 
 /** Accepts many runs, or none of them. @see submitRun */
 export function submitRuns(core: Core, submits: readonly Submit[], checkRoom: () => void): { runId: string; isReplay: boolean }[] {
-	return command(core, () => submits.map((submit) => acceptOnce(core, submit, checkRoom)), submits[0]?.trigger.actor);
+	return command(core, () => submits.map((submit) => acceptWithinQuota(core, submit, checkRoom)), submits[0]?.trigger.actor);
 }
 
-/** Like `submitRun`. Call it inside a command. */
+/** What a forge delivers is no submission: the quota does not refuse it, since nobody would send it again. */
+function acceptWithinQuota(core: Core, submit: Submit, checkRoom: () => void): { runId: string; isReplay: boolean } {
+	return acceptOnce(core, submit, () => {
+		checkRoom();
+		assertMayQueue(core, submit.pipeline.jobs.length);
+	});
+}
+
+/** Accepts a run, whatever the quotas are. Call it inside a command. @see submitRun */
 export function acceptOnce(core: Core, submit: Submit, checkRoom: () => void): { runId: string; isReplay: boolean } {
 	const known = knownRun(core, submit);
 	if (known) return { runId: known, isReplay: true };
