@@ -14,8 +14,10 @@ import { type FoundRoute, RouteTable } from "./http/route_table.ts";
 import { clientOf } from "./identity/client_address.ts";
 import { claimedBy, identify, type Principal } from "./identity/principal.ts";
 import { endedSessionCookie, showsSession } from "./identity/session.ts";
+import { isVisitor } from "./identity/visitors.ts";
 import { countWrongCredential } from "./identity/wrong_credentials.ts";
 import { offeredProviders } from "./identity_providers/service.ts";
+import { admitVisitor } from "./permissions/admit_visitor.ts";
 import { authorize } from "./permissions/authorize.ts";
 import { errorFields, log, setLogLevel } from "./platform/logger.ts";
 import { assertPrepared } from "./platform/prepared.ts";
@@ -112,14 +114,16 @@ async function handle(
 	const baseUrl = (environment.PUBLIC_URL || ownOrigin).replace(/\/+$/, "");
 	const ownOrigins = baseUrl === ownOrigin ? [ownOrigin] : [ownOrigin, new URL(baseUrl).origin];
 	// Webhooks may carry credentials of the forge; a route for anyone ignores credentials.
-	const principal = isOpen ? ANYONE : await identify(environment, request, client, baseUrl.startsWith("https:"));
-	caller.principal = principal;
-	caller.counted = countRequest(environment, route, principal, client, Date.now());
+	const identified = isOpen ? ANYONE : await identify(environment, request, client, baseUrl.startsWith("https:"));
+	caller.principal = identified;
+	caller.counted = countRequest(environment, route, identified, client, Date.now());
 	if (caller.counted?.error) throw caller.counted.error;
+	const values = decodedParams(params);
+	const principal = await admitVisitor(route, identified, { environment, params: values, url });
 	const context: RequestContext = {
 		request,
 		url,
-		params: decodedParams(params),
+		params: values,
 		principal,
 		client,
 		environment,
@@ -150,6 +154,7 @@ async function handleAudited(route: Route, context: RequestContext): Promise<Res
 }
 
 function mayPost(path: string, principal: Principal): boolean {
+	if (isVisitor(principal)) return false;
 	const action = table.find("POST", path)?.entry.route.action;
 	return action === undefined || principal.kind !== "user" || may(principal.role, action);
 }

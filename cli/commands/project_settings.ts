@@ -54,15 +54,27 @@ const LISTS = [
 		option: "--includable-by <projects>",
 		description: "the projects whose pipelines may include its files, separated by commas",
 	},
+	{
+		key: "trusted_authors",
+		option: "--trusted-authors <accounts>",
+		description: "accounts of its forge whose pull requests from forks need no approval, separated by commas",
+	},
+	{
+		key: "fork_approvers",
+		option: "--fork-approvers <people>",
+		description: "the people who may approve runs of forks, separated by commas",
+	},
 ] as const satisfies readonly { key: keyof Project; option: string; description: string }[];
 
-const SWITCHES = ["public_badges", "require_pipeline"] as const satisfies readonly (keyof Project)[];
+const SWITCHES = ["public", "public_badges", "require_pipeline"] as const satisfies readonly (keyof Project)[];
 
 /** Adds the options of all settings to a command. */
 export function withSettings(command: Command): Command {
 	for (const { option, description } of [...TEXTS, ...LISTS]) command.option(option, `${description}; none removes it`);
 	for (const { option, description } of CHECKOUT) command.option(option, `${description}; default removes it`);
 	return command
+		.option("--public", "everybody may see its runs, logs and artifacts without signing in")
+		.option("--no-public", "only signed-in people may see its runs")
 		.option("--public-badges", "everybody may see its badges")
 		.option("--no-public-badges", "only signed-in people may see its badges")
 		.option("--require-pipeline", "a commit without a pipeline file gets a failed status")
@@ -98,6 +110,7 @@ export function settingRows(project: Project): string[][] {
 		...CHECKOUT.map(({ key }) => [spaced(key), valueText(project[key])]),
 		...LISTS.map(({ key }) => [spaced(key), project[key]?.join(", ") ?? "–"]),
 		["require pipeline", valueText(project.require_pipeline)],
+		["runs", project.public ? "for everybody" : "for signed-in people"],
 		["badges", project.public_badges ? "for everybody" : "for signed-in people"],
 	];
 }

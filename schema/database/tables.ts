@@ -513,6 +513,12 @@ export const projects = sqliteTable(
 		poll: text("poll"),
 		/** JSON: the projects whose pipelines may include files of its repository; null: only its own. */
 		includable_by: text("includable_by", { mode: "json" }).$type<string[]>(),
+		/** Who at the forge needs no approval for the pull requests of a fork; null: nobody. */
+		trusted_authors: text("trusted_authors", { mode: "json" }).$type<string[]>(),
+		/** The people who may approve runs of forks; null: everybody whose role allows it. */
+		fork_approvers: text("fork_approvers", { mode: "json" }).$type<string[]>(),
+		/** Whether everybody may see its runs without signing in. */
+		is_public: integer("is_public").notNull().default(0),
 		/** How long its runs, logs and artifacts are kept, as a duration; null: the default. */
 		keep_runs: text("keep_runs"),
 		keep_logs: text("keep_logs"),

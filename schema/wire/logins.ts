@@ -1,5 +1,6 @@
 import * as z from "zod";
-import { actorName, createdToken } from "./tokens.ts";
+import { actorName } from "./actor_name.ts";
+import { createdToken } from "./tokens.ts";
 
 /** `windlass login`: a person allows a command on a machine to act as them, in the browser (as RFC 8628 does). */
 

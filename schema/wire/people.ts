@@ -1,7 +1,7 @@
 import * as z from "zod";
+import { actorName } from "./actor_name.ts";
 import { parseDuration } from "./duration.ts";
 import { ROLES } from "./permissions.ts";
-import { actorName } from "./tokens.ts";
 
 /** People: they sign in with a password or an account of an identity provider, and have a role. */
 

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { actorName } from "./actor_name.ts";
 import { parseBytes } from "./bytes.ts";
 import { checkoutOptions } from "./checkout.ts";
 import { parseDuration } from "./duration.ts";
@@ -30,6 +31,8 @@ const repository = z
 const FORGES = ["github", "gitea", "gitlab"] as const;
 export type ForgeKind = (typeof FORGES)[number];
 
+/** An account of a forge, such as `ada`, `renovate[bot]` or `ada@corp`. */
+const account = z.string().regex(/^[\w.@-]{1,100}(\[bot\])?$/, "is not the name of an account at a forge");
 const secretName = z.string().regex(SECRET_NAME, SECRET_NAME_ERROR);
 const keep = z.string().superRefine((value, context) => {
 	if ((parseDuration(value) ?? 0) <= 0) context.addIssue({ code: "custom", message: "is not a duration such as 12h or 30d" });
@@ -94,6 +97,14 @@ const settings = {
 	poll: interval.nullable(),
 	/** The projects whose pipelines may include files of its repository; null: only its own. */
 	includable_by: z.array(projectName).min(1).max(200).nullable(),
+	/**
+	 * The accounts of its forge whose pull requests from forks run without an approval; null: nobody's.
+	 */
+	trusted_authors: z.array(account).min(1).max(200).nullable(),
+	/** The people who may approve runs of forks; null: everybody whose role allows it. */
+	fork_approvers: z.array(actorName).min(1).max(200).nullable(),
+	/** Whether everybody may see its runs, logs and artifacts without signing in. */
+	public: z.boolean(),
 	/** How long its runs, logs and artifacts are kept; null: the default. */
 	keep_runs: keep.nullable(),
 	keep_logs: keep.nullable(),
@@ -128,6 +139,9 @@ export const projectRequest = z.strictObject({
 	require_pipeline: settings.require_pipeline.default(false),
 	poll: settings.poll.default(null),
 	includable_by: settings.includable_by.default(null),
+	trusted_authors: settings.trusted_authors.default(null),
+	fork_approvers: settings.fork_approvers.default(null),
+	public: settings.public.default(false),
 	keep_runs: settings.keep_runs.default(null),
 	keep_logs: settings.keep_logs.default(null),
 	keep_artifacts: settings.keep_artifacts.default(null),
@@ -180,6 +194,9 @@ export const project = z.object({
 	/** Null for a project without comparisons. */
 	comparison: comparison.nullable(),
 	includable_by: z.array(z.string()).nullable(),
+	trusted_authors: z.array(z.string()).nullable(),
+	fork_approvers: z.array(z.string()).nullable(),
+	public: z.boolean(),
 	keep_runs: z.string().nullable(),
 	keep_logs: z.string().nullable(),
 	keep_artifacts: z.string().nullable(),

@@ -1,4 +1,5 @@
 import * as z from "zod";
+import { actorName } from "./actor_name.ts";
 import { parseDuration } from "./duration.ts";
 import { ROLES } from "./permissions.ts";
 import { projectName } from "./projects.ts";
@@ -25,10 +26,6 @@ const lifetime = z.string().superRefine((value, context) => {
 	if (ms <= 0 || ms > MAX_TOKEN_DAYS * DAY_MS)
 		context.addIssue({ code: "custom", message: `is not a duration of at most ${MAX_TOKEN_DAYS}d, such as 90d` });
 });
-
-export const actorName = z
-	.string()
-	.regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, "is lower-case letters, digits, dot, dash or underscore, at most 63");
 
 /** POST /tokens */
 export const tokenRequest = z.strictObject({

@@ -17,6 +17,8 @@ const pullRequest = z.object({
 	number: z.number().int().positive(),
 	event: z.enum(PULL_REQUEST_EVENTS),
 	title: z.string(),
+	/** The account that has opened it; missing where the forge does not name it. */
+	author: z.string().optional(),
 	/** The target branch. */
 	target: z.string(),
 	/** Whether it comes from a fork, whose author may not write to this repository. */

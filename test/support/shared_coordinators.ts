@@ -3,10 +3,12 @@ import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { inject, onTestFinished } from "vitest";
 import type { RegistrationTokenSummary } from "../../schema/wire/agents.ts";
+import type { Person } from "../../schema/wire/people.ts";
 import type { StoredPipeline } from "../../schema/wire/pipelines.ts";
 import type { Project } from "../../schema/wire/projects.ts";
 import type { Agent, Page, RunSummary } from "../../schema/wire/resources.ts";
 import type { Secret } from "../../schema/wire/secrets.ts";
+import type { Token } from "../../schema/wire/tokens.ts";
 import { type AtEnd, LEASE_TTL_MS, TestCoordinator } from "./processes.ts";
 import "./shared_coordinators_setup.ts";
 
@@ -63,5 +65,7 @@ async function empty(coordinator: TestCoordinator): Promise<void> {
 	await removeAll<Project>("projects", ({ name }) => `projects/${name}`);
 	await removeAll<Secret>("secrets", ({ name, project }) => `secrets/${name}${project ? `?project=${project}` : ""}`);
 	await removeAll<RegistrationTokenSummary>("agent-tokens", ({ id }) => `agent-tokens/${id}`);
+	await removeAll<Person>("people", ({ id }) => `people/${id}`);
+	await Promise.all((await items<Token>("tokens")).filter(({ is_current }) => !is_current).map(({ id }) => remove(`tokens/${id}`)));
 	await remove("sessions");
 }

@@ -13,7 +13,16 @@ const DAY_MS = 24 * 60 * 60_000;
 
 async function project(name: string, repository: string | null, forge: "github" | "gitea" | null = null) {
 	const none = { credentials: null, config: null, hook_secret: null, forge, forge_api: null, forge_token: null, forge_app: null };
-	const kept = { includable_by: null, keep_runs: null, keep_logs: null, keep_artifacts: null, cache_quota: null };
+	const kept = {
+		includable_by: null,
+		trusted_authors: null,
+		fork_approvers: null,
+		is_public: 0,
+		keep_runs: null,
+		keep_logs: null,
+		keep_artifacts: null,
+		cache_quota: null,
+	};
 	const settings = {
 		...none,
 		...kept,

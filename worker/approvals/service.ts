@@ -1,3 +1,4 @@
+import { ApiError } from "../../schema/wire/errors.ts";
 import { isTerminal } from "../../schema/wire/states.ts";
 import { actorOf, type RequestContext } from "../http/route.ts";
 import type { Principal } from "../identity/principal.ts";
@@ -6,6 +7,7 @@ import { log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
 import type { Approver } from "../queue/core/runs/approvals.ts";
 import { alreadyOver } from "../queue/core/runs/cancel.ts";
+import { approvesForks, findProject } from "../record/projects.ts";
 import { requireJob, requireRun } from "../record/require.ts";
 import type { JobRecord, RunRecord } from "../record/runs.ts";
 
@@ -62,13 +64,25 @@ function assertOpen(job: JobRecord["job"]): void {
 	if (isTerminal(job.state)) throw alreadyOver("job", job.id, job.state);
 }
 
-/** @throws ApiError `not_found`, `conflict` if the run waits for no approval */
+/** @throws ApiError `not_found`, `conflict` if the run waits for no approval, `forbidden` as `assertApprovesForks` */
 export async function approveRunOf(context: Deciding): Promise<RunRecord> {
 	const { environment, principal, requestId } = context;
 	const run = await requireOpenRun(context);
+	await assertApprovesForks(environment, principal, run.project);
 	const rows = unwrap(await dispatcherOf(environment, principal.team).approveRun(run.id, approverOf(principal)));
 	log("info", "run approved", { request_id: requestId, run: run.id, actor: actorOf(principal) });
 	return rows;
+}
+
+/** @throws ApiError `forbidden` for those whom the project does not let decide about its forks */
+async function assertApprovesForks({ DB }: Caller["environment"], principal: Caller["principal"], name: string): Promise<void> {
+	const project = (await findProject(DB, principal.team, name)) ?? null;
+	if (approvesForks(project, principal)) return;
+	const approvers = project?.fork_approvers ?? [];
+	throw new ApiError("forbidden", `Runs of forks of ${name} are for ${approvers.join(", ")}; you are ${actorOf(principal)}.`, {
+		details: { fork_approvers: approvers },
+		suggestions: ["Ask one of them, or change the setting fork_approvers of the project."],
+	});
 }
 
 /** @throws ApiError `not_found`, `conflict` for an ended run: it may have left the queue */
@@ -83,6 +97,7 @@ async function requireOpenRun(context: Deciding): Promise<RunRecord["run"]> {
 export async function declineRunOf(context: Deciding, comment: string | null): Promise<RunRecord> {
 	const { environment, principal, requestId } = context;
 	const run = await requireOpenRun(context);
+	await assertApprovesForks(environment, principal, run.project);
 	const rows = unwrap(await dispatcherOf(environment, principal.team).declineRun(run.id, approverOf(principal), comment));
 	log("info", "run declined", { request_id: requestId, run: run.id, actor: actorOf(principal) });
 	return rows;

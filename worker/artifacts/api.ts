@@ -129,6 +129,7 @@ export const artifactRoutes = [
 	route({
 		method: "GET",
 		path: "/api/v1/jobs/:id/artifacts",
+		visitors: true,
 		allow: ["user", "host"],
 		action: "read",
 		description: { summary: "The artifacts of a job", answers: { 200: listOf(resources.artifact) } },
@@ -138,6 +139,7 @@ export const artifactRoutes = [
 	route({
 		method: "GET",
 		path: "/api/v1/jobs/:id/artifacts.zip",
+		visitors: true,
 		allow: ["user", "host"],
 		action: "read",
 		description: { summary: "The artifacts of a job as one zip, all of them or those with one name", answers: { 200: "application/zip" } },
@@ -147,6 +149,7 @@ export const artifactRoutes = [
 	route({
 		method: "GET",
 		path: "/api/v1/jobs/:id/artifacts/:path+",
+		visitors: true,
 		allow: ["user", "host"],
 		action: "read",
 		description: {

@@ -219,7 +219,7 @@ async function submissionOf(run: RunRow, { path }: RepositoryFile, pipeline: Res
 			run.commit_sha === null
 				? null
 				: { sha: run.commit_sha, message: run.commit_message, author: run.commit_author, branch: run.branch, tag: run.tag },
-		origin: { discoveredBy: run.id, file: path, isTrusted: run.is_trusted === 1, approvedBy: null },
+		origin: { discoveredBy: run.id, file: path, isTrusted: run.is_trusted === 1, approvedBy: run.approved_by },
 		rerun: null,
 		idempotency: null,
 	};

@@ -29,9 +29,22 @@ export async function discoverySubmission(
 		trigger: { kind: trigger.kind, actor: trigger.actor, delivery },
 		commit:
 			trigger.sha === null ? null : { sha: trigger.sha, message: trigger.message, author: null, branch: trigger.branch, tag: trigger.tag },
-		origin: { discoveredBy: null, file: null, isTrusted: !trigger.pull_request?.is_from_fork, approvedBy: null },
+		origin: {
+			...{ discoveredBy: null, file: null, isTrusted: !trigger.pull_request?.is_from_fork },
+			approvedBy: isByTrustedAuthor(project, trigger) ? "the setting trusted_authors" : null,
+		},
 		rerun: null,
 		// The first submission of a key counts, even if the project changes in between.
 		idempotency: idempotency && { ...idempotency, digest: "" },
 	};
+}
+
+/**
+ * Whether the runs of a pull request from a fork need no approval. Its author and who acts now must
+ * both be trusted: others may push to the branch, or mark the pull request of a stranger as ready.
+ */
+function isByTrustedAuthor({ trusted_authors }: ProjectRow, { actor, pull_request }: Trigger): boolean {
+	const trusted = new Set(trusted_authors?.map((name) => name.toLowerCase()));
+	const author = pull_request?.author;
+	return author !== undefined && pull_request?.is_from_fork === true && [author, actor].every((name) => trusted.has(name.toLowerCase()));
 }

@@ -20,6 +20,7 @@ export const estimateRoutes = [
 	route({
 		method: "GET",
 		path: "/api/v1/runs/:id/estimate",
+		visitors: true,
 		allow: ["user", "host"],
 		action: "read",
 		description: {

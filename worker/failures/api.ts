@@ -33,6 +33,7 @@ export const failureRoutes = [
 	route({
 		method: "GET",
 		path: "/api/v1/runs/:id/failure",
+		visitors: true,
 		allow: ["user", "host"],
 		action: "read",
 		description: {

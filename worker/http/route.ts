@@ -72,6 +72,8 @@ interface Declaration<Kind extends PrincipalKind, Query extends Parameters, Body
 	 * names the project, or a token for some projects does not get in.
 	 */
 	scope?: "body";
+	/** Whether who has not signed in may read it of a public project. */
+	visitors?: true;
 	/** What a request counts as; default: by its caller and method. Signed addresses of agents count as nothing. */
 	limit?: RateClass | "none";
 	/** Pages are for browsers and have none. */

@@ -62,6 +62,7 @@ export const jobRoutes = [
 	route({
 		method: "GET",
 		path: "/api/v1/jobs/:id",
+		visitors: true,
 		allow: ["user", "host"],
 		action: "read",
 		description: { summary: "A job, its attempts and steps", answers: { 200: resources.job } },

@@ -178,6 +178,7 @@ export const jobLogRoutes = [
 	route({
 		method: "GET",
 		path: "/api/v1/jobs/:id/log",
+		visitors: true,
 		allow: ["user", "host"],
 		action: "read",
 		description: {
@@ -196,6 +197,7 @@ export const jobLogRoutes = [
 	route({
 		method: "GET",
 		path: "/api/v1/jobs/:id/log/lines",
+		visitors: true,
 		allow: ["user", "host"],
 		action: "read",
 		description: { summary: "Lines of a log by their numbers, counted from 0", answers: { 200: resources.logLines } },
@@ -205,6 +207,7 @@ export const jobLogRoutes = [
 	route({
 		method: "GET",
 		path: "/api/v1/jobs/:id/log/search",
+		visitors: true,
 		allow: ["user", "host"],
 		action: "read",
 		description: { summary: "The lines of a log that contain a text, in upper or lower case", answers: { 200: resources.logMatches } },

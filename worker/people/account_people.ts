@@ -1,6 +1,6 @@
+import { actorName } from "../../schema/wire/actor_name.ts";
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { Role } from "../../schema/wire/permissions.ts";
-import { actorName } from "../../schema/wire/tokens.ts";
 import type { AnonymousContext } from "../http/route.ts";
 import { addToken, recordUse, type Token } from "../identity/tokens_store.ts";
 import { recordAudit } from "../platform/audit_log.ts";

@@ -3,6 +3,7 @@ import { ACTIONS, may } from "../../schema/wire/permissions.ts";
 import type { RequestContext, Route } from "../http/route.ts";
 import { assertOwnOrigin } from "../identity/origin.ts";
 import type { Principal } from "../identity/principal.ts";
+import { isVisitor } from "../identity/visitors.ts";
 import { projectOfRequest } from "./project_of_request.ts";
 
 /** Whether a caller may use a route: by what they are, by their role, and by the projects of their token. */
@@ -17,7 +18,7 @@ export async function authorize(route: Route, context: RequestContext): Promise<
 	if (principal.kind !== "user" || route.allow.includes("anyone")) return;
 	assertRole(route, principal);
 	if (principal.sessionId !== null && route.method !== "GET") assertOwnOrigin(request, ownOrigins);
-	if (principal.projects !== null) await assertScope(route, { ...context, principal }, principal.projects);
+	if (principal.projects !== null && !isVisitor(principal)) await assertScope(route, { ...context, principal }, principal.projects);
 }
 
 function notAllowed({ allow }: Route, { kind }: Principal): ApiError {

@@ -14,7 +14,7 @@ interface Thing {
 	id: string;
 }
 
-type Caller = Pick<RequestContext<"user">, "environment" | "principal" | "params" | "url">;
+type Caller = Pick<RequestContext, "environment" | "params" | "url"> & { principal: { team: string } };
 
 /** How the id in an address leads to a project, by the first part of the path. */
 const FINDERS: Record<string, { of: Thing["of"]; find: (caller: Caller, id: string) => Promise<string | undefined> }> = {

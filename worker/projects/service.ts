@@ -3,6 +3,7 @@ export { type ProjectStrip, stripsOf } from "./strips.ts";
 
 import type { ProjectRow } from "../../schema/database/tables.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
+import { ACTIONS, may } from "../../schema/wire/permissions.ts";
 import type { Project, ProjectChange, ProjectRequest } from "../../schema/wire/projects.ts";
 import { removeCachesOfProject } from "../caches/service.ts";
 import { comparedProject } from "../discovery/service.ts";
@@ -49,9 +50,9 @@ async function updateComparison(environment: Caller["environment"], row: Project
 /** @throws ApiError `conflict` for a name that is taken */
 export async function createProject(
 	{ environment, principal, requestId, baseUrl, noted }: Caller,
-	{ name, public_badges, require_pipeline, ...settings }: ProjectRequest,
+	{ name, public_badges, require_pipeline, public: isPublic, ...settings }: ProjectRequest,
 ): Promise<Project> {
-	const flags = { has_public_badges: Number(public_badges), requires_pipeline: Number(require_pipeline) };
+	const flags = { has_public_badges: Number(public_badges), requires_pipeline: Number(require_pipeline), is_public: Number(isPublic) };
 	assertAppOfGitHub(settings);
 	assertHistoryToFilter(settings);
 	const created = await addProject(environment.DB, principal.team, name, { ...settings, ...flags });
@@ -112,16 +113,18 @@ const NOTICES = [
 /** @throws ApiError `not_found` */
 export async function editProject(
 	{ params, environment, principal, requestId, baseUrl, noted }: Caller,
-	{ public_badges, require_pipeline, ...wanted }: ProjectChange,
+	{ public_badges, require_pipeline, public: isPublic, ...wanted }: ProjectChange,
 ): Promise<Project> {
 	const flags = {
 		...(public_badges === undefined ? {} : { has_public_badges: Number(public_badges) }),
 		...(require_pipeline === undefined ? {} : { requires_pipeline: Number(require_pipeline) }),
+		...(isPublic === undefined ? {} : { is_public: Number(isPublic) }),
 	};
 	const given = { ...Object.fromEntries(Object.entries(wanted).filter(([, value]) => value !== undefined)), ...flags };
 	const before = await requireProject({ params, environment, principal });
 	assertAppOfGitHub({ ...before, ...given });
 	assertHistoryToFilter({ ...before, ...given });
+	assertMayOpen(principal, before, given);
 	const changed = await changeProject(environment.DB, principal.team, before.name, given);
 	if (!changed) throw notFound("project", before.name);
 	// The form on the page sends every setting, changed or not.
@@ -134,6 +137,20 @@ export async function editProject(
 		await updateComparison(environment, changed);
 	log("info", "project changed", { request_id: requestId, actor: actorOf(principal), project: changed.name });
 	return describeProject({ environment, baseUrl }, changed);
+}
+
+/** Settings that let in others: who could change them could let in themself. */
+const OPENING = ["is_public", "fork_approvers", "trusted_authors"] as const satisfies (keyof ProjectRow)[];
+
+/** @throws ApiError `forbidden` for a change of such a setting by somebody who may not create projects */
+function assertMayOpen({ role, name }: Caller["principal"], before: ProjectRow, given: Partial<ProjectRow>): void {
+	const changed = OPENING.find((key) => given[key] !== undefined && JSON.stringify(given[key]) !== JSON.stringify(before[key]));
+	if (changed === undefined || may(role, "projects.create")) return;
+	const setting = changed === "is_public" ? "public" : changed;
+	throw new ApiError("forbidden", `${name} is ${role}, and may not change ${setting} of a project.`, {
+		details: { role, setting },
+		suggestions: [`This needs the role ${ACTIONS["projects.create"].role}. Ask an admin.`],
+	});
 }
 
 /** @throws ApiError `not_found` */

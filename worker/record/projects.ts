@@ -3,6 +3,7 @@ import { drizzle } from "drizzle-orm/d1";
 import { type ProjectRow, projects } from "../../schema/database/tables.ts";
 import type { CheckoutChoice } from "../../schema/wire/checkout.ts";
 import { newId } from "../../schema/wire/ids.ts";
+import type { Principal } from "../identity/principal.ts";
 import { TrustedRows } from "../identity/trusted_rows.ts";
 
 /** Projects, by team and name. */
@@ -58,6 +59,16 @@ export function projectsWithWarmMirrors(db: D1Database, team: string): Promise<P
 		.select()
 		.from(projects)
 		.where(and(eq(projects.team, team), isNotNull(projects.warm_mirrors), isNotNull(projects.repository)));
+}
+
+/**
+ * Whether somebody may decide about the runs of forks of a project, if their role allows it at all.
+ * A token of a program is nobody whom the setting can name.
+ */
+export function approvesForks(project: ProjectRow | null, principal: Extract<Principal, { kind: "user" | "host" }>): boolean {
+	const named = project?.fork_approvers ?? null;
+	if (named === null || principal.kind === "host") return true;
+	return principal.personId !== null && named.includes(principal.name);
 }
 
 /** The checkout settings of a project. */

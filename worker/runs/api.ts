@@ -187,6 +187,7 @@ export const runRoutes = [
 	route({
 		method: "GET",
 		path: "/api/v1/runs",
+		visitors: true,
 		allow: ["user", "host"],
 		action: "read",
 		description: { summary: "Runs, newest first", answers: { 200: listOf(resources.runSummary) } },
@@ -196,6 +197,7 @@ export const runRoutes = [
 	route({
 		method: "GET",
 		path: "/api/v1/runs/:id",
+		visitors: true,
 		allow: ["user", "host"],
 		action: "read",
 		description: { summary: "A run with its jobs, their attempts and steps", answers: { 200: resources.run } },
@@ -204,6 +206,7 @@ export const runRoutes = [
 	route({
 		method: "GET",
 		path: "/api/v1/runs/:id/wait",
+		visitors: true,
 		allow: ["user", "host"],
 		action: "read",
 		description: {
@@ -216,6 +219,7 @@ export const runRoutes = [
 	route({
 		method: "GET",
 		path: "/api/v1/runs/:id/log",
+		visitors: true,
 		allow: ["user", "host"],
 		action: "read",
 		description: { summary: "Follow the logs of all jobs as one text, until the run ends", answers: { 200: "text/plain" } },
@@ -233,6 +237,7 @@ export const runRoutes = [
 	route({
 		method: "GET",
 		path: "/api/v1/runs/:id/events",
+		visitors: true,
 		allow: ["user", "host"],
 		action: "read",
 		description: { summary: "Every transition of the run and its jobs, oldest first", answers: { 200: listOf(resources.event) } },

@@ -1,3 +1,4 @@
+import type { ProjectRow } from "../../schema/database/tables.ts";
 import { definitionJson } from "../../schema/pipeline/resolve/definition_json.ts";
 import { pipelineAgain } from "../../schema/pipeline/resolve/pipeline_again.ts";
 import { readDefinition } from "../../schema/pipeline/resolve/resolved.ts";
@@ -14,6 +15,7 @@ import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
 import type { Rerun, RunCommit } from "../queue/core/runs/submit.ts";
+import { approvesForks, findProject } from "../record/projects.ts";
 import { requireRun } from "../record/require.ts";
 import { findDefinition, type RunRecord } from "../record/runs.ts";
 import { touchSource } from "../sources/service.ts";
@@ -66,6 +68,7 @@ export async function rerunOf(context: SubmittingContext, request: RerunRequest)
 		}),
 	};
 	const definition = await sha256(definitionJson(pipeline));
+	const project = run.is_trusted === 1 ? null : ((await findProject(environment.DB, principal.team, run.project)) ?? null);
 	const answer = unwrap(
 		await dispatcherOf(environment, principal.team).submit({
 			runId: newId("run"),
@@ -79,7 +82,7 @@ export async function rerunOf(context: SubmittingContext, request: RerunRequest)
 				file: run.file,
 				isTrusted: run.is_trusted === 1,
 				// A rerun approves a run of a fork only where its caller may approve one.
-				approvedBy: run.is_trusted === 1 || !mayApprove(principal) ? null : actorOf(principal),
+				approvedBy: run.is_trusted === 1 || !mayApprove(principal, project) ? null : actorOf(principal),
 			},
 			rerun: again,
 			idempotency: await idempotencyOf(context, JSON.stringify(["rerun", run.id, request])),
@@ -89,8 +92,9 @@ export async function rerunOf(context: SubmittingContext, request: RerunRequest)
 	return answer;
 }
 
-function mayApprove(principal: SubmittingContext["principal"]): boolean {
-	return principal.kind === "host" || (principal.kind === "user" && may(principal.role, "runs.approve"));
+function mayApprove(principal: SubmittingContext["principal"], project: ProjectRow | null): boolean {
+	if (principal.kind === "user" && !may(principal.role, "runs.approve")) return false;
+	return approvesForks(project, principal);
 }
 
 function commitOf({ commit_sha: sha, commit_message: message, commit_author: author, branch, tag }: RunRecord["run"]): RunCommit | null {

@@ -78,6 +78,7 @@ export const testRoutes = [
 	route({
 		method: "GET",
 		path: "/api/v1/runs/:id/tests",
+		visitors: true,
 		allow: ["user", "host"],
 		action: "read",
 		description: { summary: "The tests of a run: totals, cases, the slowest, the flaky, coverage", answers: { 200: resources.runTests } },
@@ -96,6 +97,7 @@ export const testRoutes = [
 	route({
 		method: "GET",
 		path: "/api/v1/jobs/:id/summary",
+		visitors: true,
 		allow: ["user", "host"],
 		action: "read",
 		description: { summary: "The summary of a job, as Markdown", answers: { 200: "text/markdown" } },

@@ -3,6 +3,7 @@ import { isFailure, shownState } from "../../schema/wire/state_words.ts";
 import { publicPath } from "../http/public_path.ts";
 import type { RequestContext } from "../http/route.ts";
 import type { PrincipalKind } from "../identity/principal.ts";
+import { isVisitor } from "../identity/visitors.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import type { Overview } from "../queue/core/reads.ts";
 import "./bidi.ts";
@@ -79,14 +80,20 @@ export function renderingOf(response: Response): Rendering | null {
 /** A page as a response, with the navigation for a signed-in user. */
 export async function page(context: PageContext, props: PageProps, status = 200, headers: Record<string, string> = {}): Promise<Response> {
 	const { principal, environment, url, mayPost = () => true } = context;
-	const user = principal.kind === "user" ? principal : null;
+	const user = principal.kind === "user" && !isVisitor(principal) ? principal : null;
 	const overview = user && (props.overview ?? (await dispatcherOf(environment, user.team).readOverview()));
 	const { follows = null, state } = props;
 	const title = `${state === undefined ? "" : `${shownState(state).mark} `}${props.title} · Windlass`;
 	const icon = iconOf(state);
 	const query = url.pathname === "/search" ? (url.searchParams.get("q") ?? "") : "";
 	const body = (
-		<Body section={props.section} user={user?.name ?? null} overview={overview} query={query}>
+		<Body
+			section={props.section}
+			user={user?.name ?? null}
+			overview={overview}
+			query={query}
+			visited={isVisitor(principal) ? url.pathname : null}
+		>
 			{props.children}
 		</Body>
 	);
@@ -123,10 +130,12 @@ interface BodyProps {
 	user: string | null;
 	overview: Overview | null;
 	query: string;
+	/** The path of the page for a visitor; null for everybody else. */
+	visited: string | null;
 	children: ComponentChildren;
 }
 
-function Body({ section, user, overview, query, children }: BodyProps) {
+function Body({ section, user, overview, query, visited, children }: BodyProps) {
 	return (
 		<>
 			<a class="skip" href="#main">
@@ -157,6 +166,11 @@ function Body({ section, user, overview, query, children }: BodyProps) {
 							</a>
 						)}
 					</>
+				)}
+				{visited !== null && (
+					<a class="button" href={`/sign-in?${new URLSearchParams({ to: visited })}`}>
+						Sign in
+					</a>
 				)}
 			</header>
 			<main id="main" tabIndex={-1}>

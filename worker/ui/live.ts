@@ -31,12 +31,13 @@ type Handler = (context: Reader) => Promise<Response>;
 type Write = (text: string) => Promise<void>;
 
 /** Declares a page that keeps itself up to date: its address answers with its updates, too. */
-export function livePageRoute({ path, handle }: { path: string; handle: Handler }): Route {
+export function livePageRoute({ path, handle, visitors }: { path: string; handle: Handler; visitors?: true }): Route {
 	return pageRoute({
 		method: "GET",
 		path,
 		allow: ["user"],
 		action: "read",
+		...(visitors && { visitors }),
 		handle: (context: Reader) => (wantsUpdates(context) ? updates(context, handle) : wholePage(context, handle)),
 	});
 }

@@ -148,6 +148,7 @@ function readPullRequest(payload: unknown, { marksDraftsInTitle }: Dialect): Tri
 			number,
 			event,
 			title: (title ?? "").slice(0, 500),
+			...(user.login !== null && { author: user.login }),
 			target: base.ref,
 			is_from_fork: isFromFork,
 			draft: isDraft,

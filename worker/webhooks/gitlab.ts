@@ -27,10 +27,11 @@ const skipOptions = z.union([
 	z.array(z.unknown()).refine((options) => options.includes("ci.skip")),
 ]);
 const mergeRequest = about.extend({
-	user: optionalObject({ username: optionalText }),
+	user: optionalObject({ id: z.unknown().optional(), username: optionalText }),
 	object_attributes: z.object({
 		iid: z.number().int().positive(),
 		title: optionalText,
+		author_id: z.unknown().optional(),
 		source_branch: z.string().min(1),
 		target_branch: z.string().min(1),
 		/** Null where the source repository was deleted. */
@@ -84,6 +85,8 @@ function readMergeRequest(payload: unknown): Trigger | string {
 	const { data, error } = mergeRequest.safeParse(payload);
 	if (!data) throw incomplete(error);
 	const { object_attributes: merge, user } = data;
+	// The author has a number only: their name is known where they are who acts.
+	const isAuthor = typeof user.id === "number" && user.id === merge.author_id;
 	const isOwn = typeof merge.source_project_id === "number" && merge.source_project_id === merge.target_project_id;
 	return {
 		kind: "pull_request",
@@ -97,6 +100,7 @@ function readMergeRequest(payload: unknown): Trigger | string {
 			number: merge.iid,
 			event,
 			title: (merge.title ?? "").slice(0, 500),
+			...(isAuthor && user.username !== null && { author: user.username }),
 			target: merge.target_branch,
 			is_from_fork: !isOwn,
 			draft: merge.draft || merge.work_in_progress,

@@ -4,6 +4,7 @@ import { presentArtifacts } from "../../artifacts/service.ts";
 import { usualDurations } from "../../estimates/service.ts";
 import { attempt as attemptParameter, oneOf, valuesOf } from "../../http/parameters.ts";
 import type { RequestContext } from "../../http/route.ts";
+import { isVisitor } from "../../identity/visitors.ts";
 import { beginOfLog, previewLog } from "../../logs/pages/log_preview.ts";
 import { LogView } from "../../logs/pages/log_view.tsx";
 import { presentRunSummary } from "../../record/present.ts";
@@ -36,7 +37,8 @@ export async function jobPage(context: RequestContext<"user">): Promise<Response
 	const shown = attempt?.id ?? record.job.result_attempt;
 	const isWaiting = job.state === "blocked" || job.state === "queued" || job.state === "leased";
 	const [explanation, artifacts, summary, usual] = await Promise.all([
-		isWaiting || job.state === "cancelling" ? explain(environment, record) : null,
+		// What a job waits for may be of other projects, and names all agents.
+		(isWaiting || job.state === "cancelling") && !isVisitor(principal) ? explain(environment, record) : null,
 		shown ? presentArtifacts(environment, team, job.id, shown) : [],
 		shown ? readSummary(environment, team, shown) : null,
 		usualDurations(environment.DB, run),

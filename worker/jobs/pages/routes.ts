@@ -5,7 +5,7 @@ import { LIVE_LINES, lines } from "./live_lines.ts";
 import { jobPage } from "./pages.tsx";
 
 export const jobsPages = [
-	route({ method: "GET", path: "/jobs/:id/lines", allow: ["user"], action: "read", query: LIVE_LINES, handle: lines }),
-	livePageRoute({ path: "/jobs/:id", handle: jobPage }),
+	route({ method: "GET", path: "/jobs/:id/lines", visitors: true, allow: ["user"], action: "read", query: LIVE_LINES, handle: lines }),
+	livePageRoute({ path: "/jobs/:id", visitors: true, handle: jobPage }),
 	pageRoute({ method: "POST", path: "/jobs/:id/cancel", allow: ["user"], action: "runs.cancel", handle: cancelJob }),
 ];

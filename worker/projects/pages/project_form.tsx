@@ -155,6 +155,28 @@ export const PROJECT_FIELDS = [
 		example: "web, api",
 	},
 	{
+		key: "trusted_authors",
+		group: "Access",
+		label: "Trusted authors",
+		hint: "accounts of the forge whose pull requests from forks run without an approval, separated by commas",
+		example: "ada, renovate[bot]",
+	},
+	{
+		key: "fork_approvers",
+		group: "Access",
+		label: "Approvers of forks",
+		hint: "people who may approve runs of forks, separated by commas; empty: everybody whose role allows it",
+		example: "ada, lena",
+	},
+	{
+		key: "public",
+		group: "Access",
+		label: "Public",
+		hint: "everybody may see its runs, logs and artifacts without signing in",
+		example: "",
+		isFlag: true,
+	},
+	{
 		key: "public_badges",
 		group: "Access",
 		label: "Public badges",

@@ -26,21 +26,24 @@ export const PROJECT_TABS = [
 	{ key: "settings", label: "Settings" },
 ] as const;
 export type ProjectTab = (typeof PROJECT_TABS)[number]["key"];
+/** What visitors see: the others are about how the project is run. */
+export const VISITOR_TABS: ReadonlySet<ProjectTab> = new Set(["runs", "branches", "pulls", "tests"]);
 
 interface ProjectPageProps {
 	project: Project;
 	tab: ProjectTab;
+	isVisitor: boolean;
 	/** The view that `tab` names. */
 	children: ComponentChildren;
 }
 
 /** One project: its name, its notices, and one of its views. */
-export function ProjectPage({ project, tab, children }: ProjectPageProps) {
+export function ProjectPage({ project, tab, isVisitor, children }: ProjectPageProps) {
 	const path = `/projects/${project.name}`;
 	return (
 		<section>
 			<nav class="crumbs" aria-label="Breadcrumb">
-				<a href="/projects">Projects</a> › {project.name}
+				{isVisitor ? "Projects" : <a href="/projects">Projects</a>} › {project.name}
 			</nav>
 			<div class="title">
 				<h1>{project.name}</h1>
@@ -55,13 +58,13 @@ export function ProjectPage({ project, tab, children }: ProjectPageProps) {
 				)}
 			</div>
 			{project.repository !== null && <p class="soft wraps">{project.repository}</p>}
-			{project.notices.map((notice) => (
+			{(isVisitor ? [] : project.notices).map((notice) => (
 				<p key={notice} class="reason">
 					{notice}
 				</p>
 			))}
 			<nav class="tabs" aria-label="Views of the project">
-				{PROJECT_TABS.map(({ key, label }) => (
+				{PROJECT_TABS.filter(({ key }) => !isVisitor || VISITOR_TABS.has(key)).map(({ key, label }) => (
 					<a key={key} href={key === "runs" ? path : `${path}?tab=${key}`} aria-current={key === tab ? "page" : undefined}>
 						{label}
 					</a>

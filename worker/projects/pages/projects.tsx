@@ -7,6 +7,7 @@ import { cacheUsage, newestCaches } from "../../caches/service.ts";
 import { readText, validated } from "../../http/bodies.ts";
 import { oneOf, valuesOf } from "../../http/parameters.ts";
 import type { RequestContext } from "../../http/route.ts";
+import { isVisitor } from "../../identity/visitors.ts";
 import { undeliveredOf } from "../../notifications/service.ts";
 import { listPipelines, presentPipeline } from "../../pipelines/service.ts";
 import { dispatcherOf } from "../../platform/dispatcher.ts";
@@ -40,6 +41,7 @@ import {
 	SecretsView,
 	SettingsView,
 	StatsView,
+	VISITOR_TABS,
 } from "./project_page.tsx";
 import { ProjectsPage } from "./projects_page.tsx";
 import { SchedulesView } from "./schedules_view.tsx";
@@ -113,9 +115,11 @@ async function showProjects(context: Reader, fields: ProjectFields, error: ApiEr
 	return page(context, { title: "Projects", section: "projects", children }, error?.status ?? 200);
 }
 
-async function showProject(context: Reader, project: Project, tab: ProjectTab, form: FormProps, status = 200): Promise<Response> {
+async function showProject(context: Reader, project: Project, chosen: ProjectTab, form: FormProps, status = 200): Promise<Response> {
+	const visits = isVisitor(context.principal);
+	const tab = visits && !VISITOR_TABS.has(chosen) ? "runs" : chosen;
 	const children = (
-		<ProjectPage project={project} tab={tab}>
+		<ProjectPage project={project} tab={tab} isVisitor={visits}>
 			{await viewOf(context, project, tab, form)}
 		</ProjectPage>
 	);
@@ -179,7 +183,7 @@ async function runsView({ url, environment, principal, baseUrl }: Reader, projec
 			) : (
 				<RunList
 					runs={rows.map((run) => presentRunSummary(run, baseUrl))}
-					waits={await waitsOf(environment, team, rows)}
+					waits={isVisitor(principal) ? {} : await waitsOf(environment, team, rows)}
 					hasProjects={false}
 				/>
 			)}
@@ -221,6 +225,9 @@ function eachField(value: (key: keyof ProjectFields) => string): ProjectFields {
 /** Fields that are on or off. */
 const FLAGS: ReadonlySet<string> = new Set(PROJECT_FIELDS.flatMap((field) => ("isFlag" in field ? field.key : [])));
 
+/** Settings with several values. */
+const LISTS: ReadonlySet<string> = new Set(["includable_by", "trusted_authors", "fork_approvers"]);
+
 /** The settings of a form; an empty field is null. */
 function settingsOf({ name: _, ...fields }: ProjectFields) {
 	return Object.fromEntries(Object.entries(fields).map(([key, value]) => [key, settingOf(key, value)]));
@@ -228,7 +235,7 @@ function settingsOf({ name: _, ...fields }: ProjectFields) {
 
 function settingOf(key: string, value: string): string | number | boolean | string[] | null {
 	if (FLAGS.has(key)) return value === "yes";
-	if (key === "includable_by" && value !== "") return value.split(/[\s,]+/).filter(Boolean);
+	if (LISTS.has(key) && value !== "") return value.split(/[\s,]+/).filter(Boolean);
 	if (key === "checkout_depth" && /^\d+$/.test(value)) return Number(value);
 	const isYesOrNo = key === "checkout_tags" || key === "checkout_lfs";
 	return isYesOrNo && value !== "" ? value === "yes" : value || null;

@@ -5,7 +5,7 @@ import { projectPage, projectsPage, submitProject, submitProjectChange, submitPr
 export const projectsPages = [
 	pageRoute({ method: "GET", path: "/projects", allow: ["user"], action: "read", handle: projectsPage }),
 	pageRoute({ method: "POST", path: "/projects", allow: ["user"], action: "projects.create", handle: submitProject }),
-	livePageRoute({ path: "/projects/:name", handle: projectPage }),
+	livePageRoute({ path: "/projects/:name", visitors: true, handle: projectPage }),
 	pageRoute({ method: "POST", path: "/projects/:name", allow: ["user"], action: "projects.change", handle: submitProjectChange }),
 	pageRoute({ method: "POST", path: "/projects/:name/delete", allow: ["user"], action: "projects.create", handle: submitProjectDeletion }),
 ];

@@ -7,7 +7,7 @@ import { runsPage } from "./runs.tsx";
 
 export const runsPages = [
 	livePageRoute({ path: "/", handle: runsPage }),
-	livePageRoute({ path: "/runs/:id", handle: runPage }),
+	livePageRoute({ path: "/runs/:id", visitors: true, handle: runPage }),
 	pageRoute({ method: "POST", path: "/runs/:id/cancel", allow: ["user"], action: "runs.cancel", handle: cancelRun }),
 	pageRoute({ method: "POST", path: "/runs/:id/delete", allow: ["user"], action: "runs.delete", handle: deleteRun }),
 	pageRoute({ method: "POST", path: "/runs/:id/rerun", allow: ["user"], action: "runs.rerun", handle: rerun }),

@@ -11,6 +11,7 @@ import { type UsualDurations, usualDurations } from "../../estimates/service.ts"
 import { failureOf } from "../../failures/service.ts";
 import { integer, oneOf, text, valuesOf } from "../../http/parameters.ts";
 import type { RequestContext } from "../../http/route.ts";
+import { isVisitor } from "../../identity/visitors.ts";
 import { dispatcherOf } from "../../platform/dispatcher.ts";
 import type { RunWait } from "../../queue/core/runs/explain.ts";
 import { listEarlier } from "../../record/earlier_runs.ts";
@@ -77,11 +78,12 @@ export async function runPage(context: RequestContext<"user">): Promise<Response
 		listReruns(environment.DB, team, run.id),
 		listEarlier(environment.DB, record.run, COMPARED_WITH),
 		isOpen && tab !== "graph" ? null : findDefinition(environment, team, record.run),
-		run.jobs.some(({ state }) => state === "queued") ? dispatcher.explainQueued(run.id) : {},
-		waitsOf(environment, team, [record.run]),
+		// What a run waits for may be of other projects, and names agents.
+		run.jobs.some(({ state }) => state === "queued") && !isVisitor(principal) ? dispatcher.explainQueued(run.id) : {},
+		isVisitor(principal) ? ({} as Record<string, RunWait>) : waitsOf(environment, team, [record.run]),
 		resultsOf(environment, team, record),
 	]);
-	const wait: RunWait | null = waitById[run.id] ?? null;
+	const wait = waitById[run.id] ?? null;
 	const earlier = earlierRows.map((row) => presentRunSummary(row, baseUrl));
 	const pipeline = definition === null ? null : readDefinition(definition);
 	const shown: Shown = { context, record, run, pipeline, usual, wait, artifacts, earlier };
@@ -159,7 +161,9 @@ async function overview({ context, record, run, wait, artifacts }: Shown) {
 
 async function compareView({ context, record, run, earlier }: Shown, otherId: string | null) {
 	const { environment, principal, baseUrl } = context;
-	const other = otherId === null ? null : await findRun(environment, principal.team, otherId);
+	const found = otherId === null ? null : await findRun(environment, principal.team, otherId);
+	// Who looks at one project compares within it.
+	const other = found && (principal.projects?.includes(found.run.project) ?? true) ? found : null;
 	const before = other && presentRun(other, baseUrl);
 	const comparison = other && before && (await compareRuns(environment, { run: before, record: other }, { run, record }));
 	const isListed = before === null || earlier.some(({ id }) => id === before.id);
