@@ -1,12 +1,15 @@
 import type { Readable } from "node:stream";
 import type { Command } from "commander";
-import type { Dispatcher } from "undici";
-import { ApiError, ERROR_STATUS, type ErrorCode, errorBody } from "../schema/wire/errors.ts";
+import { ApiError } from "../schema/wire/errors.ts";
+import { askCoordinator, noAnswer, type RequestOptions } from "./coordinator_request.ts";
 import { ownSecret } from "./own_secrets.ts";
 import { findProfile } from "./profiles.ts";
+import { tokenOfProfile } from "./signed_in.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** Requests of the commands to a coordinator. */
+export { NoAnswer } from "./coordinator_request.ts";
+
+/** The coordinator that a command calls, and the token with which it does. */
 
 export interface ConnectionFlags {
 	server?: string;
@@ -39,44 +42,37 @@ export function profileOf({ profile }: Pick<ConnectionFlags, "profile">): string
 	return profile ?? (process.env.WINDLASS_PROFILE || undefined);
 }
 
-/** No server answers, or one that is no coordinator: the coordinator may be restarting. */
-export class NoAnswer extends UsageError {}
-
-interface RequestOptions {
-	method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-	json?: unknown;
-	/** A body with its media type. */
-	body?: { type: string; bytes: string | Uint8Array | Readable; length?: number };
-	headers?: Record<string, string>;
-}
-
 const NO_TOKEN = "none";
+/** The token of the next request, which is not the one that was just rejected, if there is another. */
+type TokenSource = (rejected: string | null) => Promise<string>;
 
 /**
  * The coordinator and the token: of the option, of a profile by its name, of the variables, and at
  * last of the current profile. The token of a profile goes only to its server.
  */
-function chosen(flags: ConnectionFlags): { server: string; token: string } {
+function chosen(flags: ConnectionFlags): { server: string; token: TokenSource } {
 	const name = profileOf(flags);
 	const own = flags.apiToken ?? (name === undefined ? (ownSecret("WINDLASS_API_TOKEN") ?? ownSecret("WINDLASS_ADMIN_TOKEN")) : undefined);
 	const isServerNamed = flags.server !== undefined || Boolean(process.env.WINDLASS_SERVER);
 	if (own !== undefined) {
 		const named = name === undefined || isServerNamed ? null : findProfile(name);
-		return { server: named?.server ?? serverOf(flags), token: own };
+		return { server: named?.profile.server ?? serverOf(flags), token: async () => own };
 	}
-	const profile = findProfile(name);
-	if (profile && (!isServerNamed || serverOf(flags) === profile.server)) return profile;
+	const found = findProfile(name);
+	if (found && (!isServerNamed || serverOf(flags) === found.profile.server)) {
+		return { server: found.profile.server, token: (rejected) => tokenOfProfile(found.name, found.profile, rejected) };
+	}
 	throw new UsageError(
-		profile === null
+		found === null
 			? "The coordinator needs a token. Run windlass login, or set WINDLASS_API_TOKEN. The coordinator printed an admin token at its first start."
-			: `You are signed in to ${profile.server}, and not to ${serverOf(flags)}. Run: windlass login --server ${serverOf(flags)} --profile NAME`,
+			: `You are signed in to ${found.profile.server}, and not to ${serverOf(flags)}. Run: windlass login --server ${serverOf(flags)} --profile NAME`,
 	);
 }
 
 /** A coordinator, called with a person's token. */
 export class Connection {
 	readonly server: string;
-	readonly #token: string;
+	readonly #token: TokenSource;
 
 	/** @throws UsageError without a token */
 	constructor(flags: ConnectionFlags) {
@@ -97,7 +93,7 @@ export class Connection {
 	async json<Value>(path: string, options: RequestOptions = {}): Promise<Value> {
 		const { body } = await this.#send(path, options);
 		return (await body.json().catch((error) => {
-			throw this.#noAnswer(error);
+			throw noAnswer(this.server, error);
 		})) as Value;
 	}
 
@@ -126,45 +122,18 @@ export class Connection {
 		return this.stream(isWhole ? address.slice(pathname.length) : address);
 	}
 
-	async #send(path: string, { method = "GET", json, body, headers }: RequestOptions) {
-		const options = {
-			method,
-			headersTimeout: 0,
-			bodyTimeout: 0,
-			headers: {
-				...(this.#token === NO_TOKEN ? {} : { Authorization: `Bearer ${this.#token}` }),
-				...(json === undefined ? {} : { "Content-Type": "application/json" }),
-				...(body ? { "Content-Type": body.type } : {}),
-				...(body?.length === undefined ? {} : { "Content-Length": String(body.length) }),
-				...headers,
-			},
-			body: json === undefined ? (body?.bytes ?? null) : JSON.stringify(json),
-		};
-		let answer: Dispatcher.ResponseData;
-		// Loaded here: `serve` needs only the options.
-		const { request } = await import("undici");
+	async #send(path: string, options: RequestOptions) {
+		const ask = (token: string) => askCoordinator(this.server, path, token === NO_TOKEN ? null : token, options);
+		const token = await this.#token(null);
 		try {
-			answer = await request(this.server + path, options);
+			return await ask(token);
 		} catch (error) {
-			throw this.#noAnswer(error);
+			const isRejected = error instanceof ApiError && error.code === "authentication_required";
+			// What was read from a stream is gone.
+			if (!isRejected || typeof options.body?.bytes === "object") throw error;
+			const next = await this.#token(token);
+			if (next === token) throw error;
+			return ask(next);
 		}
-		if (answer.statusCode < 300) return answer;
-		throw errorOf(answer.statusCode, await answer.body.text());
 	}
-
-	#noAnswer(error: unknown): NoAnswer {
-		return new NoAnswer(
-			`The coordinator at ${this.server} does not answer: ${(error as Error).message || (error as { code?: string }).code}. Start it, or set --server.`,
-		);
-	}
-}
-
-function errorOf(status: number, text: string): Error {
-	try {
-		const parsed = errorBody.parse(JSON.parse(text));
-		if (parsed.error in ERROR_STATUS) return new ApiError(parsed.error as ErrorCode, parsed.message, parsed);
-	} catch {
-		// No error of a coordinator, such as a proxy's page.
-	}
-	return new NoAnswer(`The answer with status ${status} is not from a coordinator. Check --server, and the proxy in front of it.`);
 }

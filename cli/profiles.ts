@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import * as z from "zod";
 import { UsageError } from "./usage_error.ts";
 
@@ -10,7 +11,18 @@ import { UsageError } from "./usage_error.ts";
  * can read (XDG Base Directory Specification).
  */
 
-const profile = z.object({ server: z.string(), token: z.string() });
+const profile = z.union([
+	z.object({
+		server: z.string(),
+		access_token: z.string(),
+		/** When it expires, in milliseconds since 1970 by the clock of this machine. */
+		access_until: z.number(),
+		refresh_token: z.string(),
+	}),
+	/** Of an earlier version. */
+	z.object({ server: z.string(), token: z.string() }),
+]);
+export type Profile = z.infer<typeof profile>;
 const stored = z.object({
 	/** The one without `--profile`. */
 	current: z.string().nullable(),
@@ -52,13 +64,50 @@ export function writeProfiles(profiles: Profiles): void {
 }
 
 /** The profile of this name, or the current one; null without any. @throws UsageError for a name that is unknown */
-export function findProfile(name: string | undefined): { server: string; token: string } | null {
+export function findProfile(name: string | undefined): { name: string; profile: Profile } | null {
 	const { current, profiles } = readProfiles();
 	const wanted = name ?? current;
 	if (wanted === null) return null;
-	const found = Object.hasOwn(profiles, wanted) ? profiles[wanted] : undefined;
-	if (found) return found;
+	const found = profileNamed({ profiles }, wanted);
+	if (found) return { name: wanted, profile: found };
 	if (name === undefined) return null;
 	const known = Object.keys(profiles).join(", ") || "none";
 	throw new UsageError(`there is no profile ${name} (known: ${known}). Make it: windlass login --profile ${name} --server https://…`);
+}
+
+export function profileNamed({ profiles }: Pick<Profiles, "profiles">, name: string): Profile | undefined {
+	return Object.hasOwn(profiles, name) ? profiles[name] : undefined;
+}
+
+/** How long a command waits for another one that gets new tokens, and after which time that one is taken for dead. */
+const LOCK_MS = 20_000;
+const STALE_MS = 15_000;
+
+/** Does something while no other command changes the file. */
+export async function whileLocked<Value>(work: () => Promise<Value>): Promise<Value> {
+	const lock = `${fileName()}.lock`;
+	const until = Date.now() + LOCK_MS;
+	mkdirSync(path.dirname(lock), { recursive: true, mode: 0o700 });
+	while (!isTaken(lock)) {
+		if (Date.now() > until) throw new UsageError(`another command holds ${lock} for too long. Remove it, and try again.`);
+		await sleep(50);
+	}
+	try {
+		return await work();
+	} finally {
+		rmSync(lock, { force: true });
+	}
+}
+
+/** Takes the lock if nobody has it, or who has it is dead. */
+function isTaken(lock: string): boolean {
+	try {
+		writeFileSync(lock, String(process.pid), { flag: "wx", mode: 0o600 });
+		return true;
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+		const held = statSync(lock, { throwIfNoEntry: false });
+		if (held && Date.now() - held.mtimeMs > STALE_MS) rmSync(lock, { force: true });
+		return false;
+	}
 }

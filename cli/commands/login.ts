@@ -5,7 +5,8 @@ import { ApiError } from "../../schema/wire/errors.ts";
 import type { ClaimedLogin, Login } from "../../schema/wire/logins.ts";
 import type { Caller } from "../../schema/wire/tokens.ts";
 import { Connection, profileOf, serverOf } from "../connection.ts";
-import { DEFAULT_PROFILE, readProfiles, writeProfiles } from "../profiles.ts";
+import { DEFAULT_PROFILE, type Profile, profileNamed, readProfiles, writeProfiles } from "../profiles.ts";
+import { profileOfPair, SignInEnded, tokenOfReplaced } from "../signed_in.ts";
 import { print, printJson } from "../terminal.ts";
 import { UsageError } from "../usage_error.ts";
 import { command, type Flags } from "./command.ts";
@@ -24,8 +25,7 @@ export function loginCommand(): Command {
 		.option("--machine <name>", "the name of the token", machineName())
 		.action(async (flags: Flags & { machine: string }) => {
 			const name = profileOf(flags) ?? DEFAULT_PROFILE;
-			const { profiles } = readProfiles();
-			const replaced = Object.hasOwn(profiles, name) ? profiles[name] : undefined;
+			const replaced = profileNamed(readProfiles(), name);
 			const isServerNamed = flags.server !== undefined || Boolean(process.env.WINDLASS_SERVER);
 			const server = isServerNamed ? serverOf(flags) : (replaced?.server ?? serverOf(flags));
 			const connection = Connection.withoutToken(server);
@@ -36,11 +36,11 @@ export function loginCommand(): Command {
 			process.stderr.write(`Open this page, compare the code ${code}, and allow it:\n\n  ${url}\n\n`);
 			const { token } = await decided(connection, secret, Date.now() + valid_ms);
 			if (token === null) throw new UsageError("The sign-in was denied on the page.");
-			writeProfiles({ current: name, profiles: { ...readProfiles().profiles, [name]: { server, token: token.token } } });
+			writeProfiles({ current: name, profiles: { ...readProfiles().profiles, [name]: profileOfPair(server, token) } });
 			// Nobody has the old one any more. Its coordinator may be gone.
 			if (replaced) await revoke(replaced).catch(() => false);
 			if (flags.output === "json") return printJson({ profile: name, server, name: token.name, role: token.role });
-			print(`Signed in to ${server} as ${token.name}, ${token.role}. The token expires at ${token.expires_at}.`);
+			print(`Signed in to ${server} as ${token.name}, ${token.role}, until ${token.expires_at}.`);
 		});
 }
 
@@ -69,7 +69,7 @@ export function logoutCommand(): Command {
 	return command("logout", "Revoke the token of windlass login, and forget it.", "windlass logout").action(async (flags: Flags) => {
 		const { current, profiles } = readProfiles();
 		const name = profileOf(flags) ?? current ?? DEFAULT_PROFILE;
-		const known = Object.hasOwn(profiles, name) ? profiles[name] : undefined;
+		const known = profileNamed({ profiles }, name);
 		if (!known) throw new UsageError(`You are not signed in: there is no profile ${name}.`);
 		const revoked = await revoke(known);
 		const rest = Object.fromEntries(Object.entries(profiles).filter(([one]) => one !== name));
@@ -80,14 +80,14 @@ export function logoutCommand(): Command {
 }
 
 /** @returns false if it was invalid already */
-async function revoke({ server, token }: { server: string; token: string }): Promise<boolean> {
-	const connection = new Connection({ server, apiToken: token });
+async function revoke(profile: Profile): Promise<boolean> {
 	try {
+		const connection = new Connection({ server: profile.server, apiToken: await tokenOfReplaced(profile) });
 		const { token_id } = await connection.json<Caller>("/api/v1/whoami");
 		await connection.send(`/api/v1/tokens/${token_id}`, { method: "DELETE" });
 		return true;
 	} catch (error) {
-		if (error instanceof ApiError && error.code === "authentication_required") return false;
+		if (error instanceof SignInEnded || (error instanceof ApiError && error.code === "authentication_required")) return false;
 		throw error;
 	}
 }

@@ -129,6 +129,20 @@ export const logins = sqliteTable("logins", {
 	claimed_at: integer("claimed_at"),
 });
 
+/** Refresh tokens of commands that have signed in. A used one is kept for a while, to notice its second use. */
+export const refreshTokens = sqliteTable(
+	"refresh_tokens",
+	{
+		/** sha256 in hex. */
+		hash: text("hash").primaryKey(),
+		/** The token of the team that the family of refresh tokens stands for. */
+		token_id: text("token_id").notNull(),
+		created_at: integer("created_at").notNull(),
+		used_at: integer("used_at"),
+	},
+	(table) => [index("refresh_tokens_of_token").on(table.token_id)],
+);
+
 export const signInLinks = sqliteTable("sign_in_links", {
 	/** sha256 in hex of the code in the link. */
 	hash: text("hash").primaryKey(),

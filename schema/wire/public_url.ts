@@ -5,6 +5,7 @@
  * be ambiguous.
  */
 export const OWN_SEGMENTS: ReadonlySet<string> = new Set([
+	".well-known",
 	"agent-tokens",
 	"agents",
 	"api",

@@ -396,6 +396,10 @@ describe("the OpenAPI document", () => {
 		const { token } = await call("POST /api/v1/logins/claim", {}, claim);
 		expect(token).toMatchObject({ kind: "service", name: "laptop", role: "viewer" });
 		await call("POST /api/v1/logins/claim", {}, claim);
+		await call("GET /.well-known/jwks.json");
+		const { refresh_token } = token;
+		await call("POST /api/v1/logins/refresh", {}, { token: null, body: { refresh_token } });
+		await call("POST /api/v1/logins/refresh", {}, { token: null, body: { refresh_token } });
 		await call("DELETE /api/v1/tokens/{id}", { id: token.id });
 	});
 

@@ -1,6 +1,8 @@
 import { mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { createRemoteJWKSet, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { AuditEntry } from "../../schema/wire/audit.ts";
 import type { Invitation } from "../../schema/wire/people.ts";
 import type { Page } from "../../schema/wire/resources.ts";
 import type { Token } from "../../schema/wire/tokens.ts";
@@ -59,7 +61,7 @@ describe("windlass login", () => {
 		expect((await windlass(["whoami"])).output).toContain("lena, developer");
 		// Without the address, too, and not at another one.
 		expect((await windlass(["whoami"], { WINDLASS_SERVER: "" })).output).toContain("lena, developer");
-		const { token } = JSON.parse(readFileSync(file, "utf8")).profiles.default;
+		const { access_token: token } = JSON.parse(readFileSync(file, "utf8")).profiles.default;
 		expect((await windlass(["whoami", "--server", "http://127.0.0.1:9"])).output).toContain("You are signed in to");
 		const { output } = await windlass(["logout"]);
 		expect(output).toContain("Signed out of");
@@ -93,7 +95,7 @@ describe("windlass login", () => {
 			const [, code = ""] = await program.says(/\/login\?code=([A-Z]{4}-[A-Z]{4})/);
 			await post("/login", { code, decision: "allow", role: "viewer" });
 			expect(await program.exited).toBe(0);
-			tokens.push(JSON.parse(readFileSync(path.join(config, "windlass", "profiles.json"), "utf8")).profiles.again.token);
+			tokens.push(JSON.parse(readFileSync(path.join(config, "windlass", "profiles.json"), "utf8")).profiles.again.access_token);
 		}
 		const statuses = await Promise.all(tokens.map(async (token) => (await coordinator.request("/api/v1/whoami", { token })).status));
 		expect(statuses).toEqual([401, 200]);
@@ -155,5 +157,125 @@ describe("windlass login", () => {
 			code: 2,
 			output: expect.stringContaining("is damaged"),
 		});
+	});
+});
+
+describe("the tokens of a sign-in", () => {
+	interface Pair {
+		access_token: string;
+		refresh_token: string;
+		expires_in: number;
+		token_type: string;
+	}
+
+	/** Signs in as a program would that is no windlass command. */
+	async function pair(role = "maintainer"): Promise<Pair & { id: string }> {
+		const asked = await coordinator.post<{ secret: string; code: string }>("/api/v1/logins", { machine: "curl" });
+		await post("/login", { code: asked.code, decision: "allow", role });
+		const { token } = await coordinator.post<{ token: Pair & { id: string } }>("/api/v1/logins/claim", { secret: asked.secret });
+		return token;
+	}
+
+	async function refresh(refreshToken: string): Promise<{ status: number; pair: Pair }> {
+		const body = JSON.stringify({ refresh_token: refreshToken });
+		const answer = await coordinator.request("/api/v1/logins/refresh", { method: "POST", token: null, body });
+		return { status: answer.status, pair: (await answer.json()) as Pair };
+	}
+
+	const statusOf = async (token: string) => (await coordinator.request("/api/v1/whoami", { token })).status;
+
+	test("are a signed one for 15 minutes, which the published keys verify, and one to get the next", async () => {
+		const { access_token, expires_in, token_type, refresh_token, id } = await pair();
+		expect([expires_in, token_type, refresh_token]).toEqual([900, "Bearer", expect.stringMatching(/^wlx_[0-9a-f]{64}$/)]);
+		const keys = createRemoteJWKSet(new URL(`${coordinator.url}/.well-known/jwks.json`));
+		const { payload, protectedHeader } = await jwtVerify(access_token, keys, {
+			issuer: coordinator.url,
+			audience: "windlass",
+			typ: "at+jwt",
+		});
+		expect([payload.sub, (payload.exp ?? 0) - (payload.iat ?? 0), protectedHeader.alg]).toEqual([id, 900, "EdDSA"]);
+		const { keys: published } = await coordinator.get<{ keys: object[] }>("/.well-known/jwks.json");
+		expect(published).toEqual([{ kty: "OKP", crv: "Ed25519", x: expect.any(String), kid: protectedHeader.kid, alg: "EdDSA", use: "sig" }]);
+		const caller = await (await coordinator.request("/api/v1/whoami", { token: access_token })).json();
+		expect(caller).toMatchObject({ name: "lena", role: "maintainer", token_id: id });
+	});
+
+	test("are refreshed once; a second use ends the sign-in for whoever has the newer one, and is in the audit log", async () => {
+		const first = await pair();
+		const second = await refresh(first.refresh_token);
+		expect([second.status, await statusOf(second.pair.access_token)]).toEqual([200, 200]);
+		expect((await refresh(first.refresh_token)).status).toBe(401);
+		expect((await refresh(second.pair.refresh_token)).status).toBe(401);
+		expect([await statusOf(first.access_token), await statusOf(second.pair.access_token)]).toEqual([401, 401]);
+		const { items } = await coordinator.get<Page<AuditEntry>>("/api/v1/audit?event=own.tokens&limit=50");
+		expect(items).toContainEqual(
+			expect.objectContaining({ outcome: "refused", what: expect.stringContaining("used twice"), via: first.id }),
+		);
+	});
+
+	test("that are refreshed twice at once give one pair, and end", async () => {
+		const { refresh_token } = await pair();
+		const both = await Promise.all([refresh(refresh_token), refresh(refresh_token)]);
+		expect(both.map(({ status }) => status).sort()).toEqual([200, 401]);
+		const winner = both.find(({ status }) => status === 200)?.pair;
+		expect((await refresh(winner?.refresh_token ?? "")).status).toBe(401);
+	});
+
+	test("end at once when the token is revoked, and open no pages", async () => {
+		const { access_token, refresh_token, id } = await pair();
+		expect((await post("/sign-in", { token: access_token }, { Origin: coordinator.url })).status).toBe(401);
+		expect((await post("/sign-in", { token: refresh_token }, { Origin: coordinator.url })).status).toBe(401);
+		expect(await statusOf(refresh_token)).toBe(401);
+		expect((await coordinator.request(`/api/v1/tokens/${id}`, { method: "DELETE" })).status).toBe(204);
+		expect([await statusOf(access_token), (await refresh(refresh_token)).status]).toEqual([401, 401]);
+	});
+});
+
+describe("the commands of a sign-in", () => {
+	const file = () => path.join(config, "windlass", "profiles.json");
+	const profile = () => JSON.parse(readFileSync(file(), "utf8")).profiles.refreshing;
+	/** As if the access token had expired a minute ago. */
+	function expire(): void {
+		const stored = JSON.parse(readFileSync(file(), "utf8"));
+		stored.profiles.refreshing.access_until = Date.now() - 60_000;
+		writeFileSync(file(), JSON.stringify(stored), { mode: 0o600 });
+	}
+
+	test("get new tokens when theirs expire, many at once, too; and say when the sign-in has ended", async () => {
+		const { program, code } = await begin("--profile", "refreshing");
+		await post("/login", { code, decision: "allow", role: "developer" });
+		expect(await program.exited).toBe(0);
+		const before = profile();
+		expire();
+		const many = await Promise.all(Array.from({ length: 5 }, () => windlass(["whoami", "--profile", "refreshing"])));
+		expect(many.map(({ code }) => code)).toEqual([0, 0, 0, 0, 0]);
+		expect([profile().refresh_token === before.refresh_token, profile().access_until > Date.now()]).toEqual([false, true]);
+		expect(statSync(file()).mode & 0o777).toBe(0o600);
+		// One that is rejected is renewed, too: the coordinator may have another key.
+		const stored = JSON.parse(readFileSync(file(), "utf8"));
+		stored.profiles.refreshing.access_token = stored.profiles.refreshing.access_token.replace(/.{8}$/, "AAAAAAAA");
+		writeFileSync(file(), JSON.stringify(stored), { mode: 0o600 });
+		expect((await windlass(["whoami", "--profile", "refreshing"])).code).toBe(0);
+		// A copy of the file is used by somebody else.
+		const stolen = profile().refresh_token;
+		const body = JSON.stringify({ refresh_token: stolen });
+		expect((await coordinator.request("/api/v1/logins/refresh", { method: "POST", token: null, body })).status).toBe(200);
+		expire();
+		const ended = await windlass(["whoami", "--profile", "refreshing"]);
+		expect([ended.code, ended.output]).toEqual([
+			2,
+			expect.stringContaining("used twice, so somebody may have a copy of it. Run windlass login again"),
+		]);
+		expect((await windlass(["logout", "--profile", "refreshing"])).output).toContain("was invalid already");
+	});
+
+	test("go on with the token of a profile of an earlier version", async () => {
+		const { token } = await coordinator.post<{ token: string }>("/api/v1/tokens", { name: "earlier", role: "viewer", expires_in: "1d" });
+		const folder = temporaryFolder(atEnd);
+		mkdirSync(path.join(folder, "windlass"));
+		const stored = { current: "old", profiles: { old: { server: coordinator.url, token } } };
+		writeFileSync(path.join(folder, "windlass", "profiles.json"), JSON.stringify(stored));
+		expect((await windlass(["whoami"], { XDG_CONFIG_HOME: folder })).output).toContain("earlier, viewer");
+		expect((await windlass(["logout"], { XDG_CONFIG_HOME: folder })).output).toContain("Signed out of");
 	});
 });

@@ -3,12 +3,13 @@ import { isId } from "../../schema/wire/ids.ts";
 import type { Role } from "../../schema/wire/permissions.ts";
 import type { Environment } from "../bindings.ts";
 import { DEFAULT_TEAM } from "../platform/team.ts";
+import { isAccessToken, verifyAccessToken } from "./access_token.ts";
 import type { Client } from "./client_address.ts";
 import { isSameSecret, sha256 } from "./digest.ts";
 import { JOB_TOKEN_PREFIX, type JobTokenClaims, verifyJobToken } from "./job_token.ts";
 import { LEASE_TOKEN_PREFIX, type LeaseTokenClaims, verifyLease } from "./lease_token.ts";
 import { sessionOf, showsSession } from "./session.ts";
-import { findActor, recordUse, type Token } from "./tokens_store.ts";
+import { findActor, findTrustedActor, recordUse, type Token } from "./tokens_store.ts";
 import { type Claim, findShownToken } from "./wrong_credentials.ts";
 
 /** The caller of a request. */
@@ -131,10 +132,16 @@ async function identifyToken(environment: Environment, client: Client, token: st
 		const isHost = environment.HOST_SECRET !== undefined && (await isSameSecret(token, HOST_TOKEN_PREFIX + environment.HOST_SECRET));
 		return isHost ? { kind: "host", team: DEFAULT_TEAM } : null;
 	}
-	const found = await findShownToken(environment.DB, client, token);
+	const found = isAccessToken(token) ? await tokenOfAccess(environment, token) : await findShownToken(environment.DB, client, token);
 	if (!found) return null;
 	await recordUse(environment.DB, found, client.address);
 	return userOf(found, null);
+}
+
+/** The live token that an access token stands for; null without one. */
+async function tokenOfAccess(environment: Environment, accessToken: string): Promise<Token | null> {
+	const id = await verifyAccessToken(environment, accessToken);
+	return id === null ? null : findTrustedActor(environment.DB, DEFAULT_TEAM, id);
 }
 
 /** The caller that a live token or person of this id is; null without one. */

@@ -1,3 +1,5 @@
+export { deleteEndedRefreshTokens } from "./refresh_store.ts";
+
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { ClaimedLogin, Login } from "../../schema/wire/logins.ts";
 import { isAtLeast, lesserOf, may, type Role } from "../../schema/wire/permissions.ts";
@@ -10,6 +12,7 @@ import { recordAudit } from "../platform/audit_log.ts";
 import { DEFAULT_TEAM } from "../platform/team.ts";
 import { makeToken } from "../tokens/service.ts";
 import * as store from "./store.ts";
+import { newPair } from "./token_pairs.ts";
 
 /** Commands ask to act as a person, and the person decides in the browser. */
 
@@ -101,7 +104,8 @@ export async function decide(decider: Decider, code: string, role: Role | null):
  * A command claims its token, which is made at this moment: it is never stored.
  * @throws ApiError `authentication_required` for a secret that is unknown, claimed or expired
  */
-export async function claim({ environment, client, requestId }: AnonymousContext, secret: string): Promise<ClaimedLogin> {
+export async function claim(context: AnonymousContext, secret: string): Promise<ClaimedLogin> {
+	const { environment, client, requestId } = context;
 	const hash = await sha256(secret);
 	const request = await store.findByHash(environment.DB, hash, Date.now());
 	if (!request) {
@@ -117,12 +121,13 @@ export async function claim({ environment, client, requestId }: AnonymousContext
 	if (principal === null) return { state: "denied", token: null };
 	const noted = {};
 	const role = lesserOf(request.role, principal.role);
-	const token = await tokenFor({ environment, principal, requestId, noted }, request.machine, role);
+	// Nobody gets the secret of this token: pairs stand for it.
+	const { token: _, ...token } = await tokenFor({ environment, principal, requestId, noted }, request.machine, role);
 	await recordAudit(environment, principal.team, {
 		...{ event: "own.tokens", actor: principal.name, via: request.decided_by, what: `windlass login on ${request.machine}` },
 		...{ details: noted, outcome: "done", address: client.address, request_id: requestId },
 	});
-	return { state: "allowed", token };
+	return { state: "allowed", token: { ...token, ...(await newPair(context, token.id)) } };
 }
 
 /** A token with the name of the machine, and with a number if there is one already. */

@@ -5,6 +5,7 @@ import type { Environment } from "../bindings.ts";
 import { CACHE_PREFIX, knownObjects, objectIdIn, removeUnused } from "../caches/service.ts";
 import { deleteExpiredTokens } from "../forge_apps/service.ts";
 import { deleteSessionsBefore } from "../identity/sessions_store.ts";
+import { deleteEndedRefreshTokens } from "../logins/service.ts";
 import { deleteLogs } from "../logs/service.ts";
 import { auditLogOf } from "../platform/audit_log.ts";
 import { deleteObjects } from "../platform/delete_objects.ts";
@@ -139,6 +140,7 @@ export async function applyRetention(environment: Environment, now: number): Pro
 	await deleteSignInLinks(db, now);
 	await deleteExpiredTokens(db, now);
 	await deleteSessionsBefore(db, now);
+	await deleteEndedRefreshTokens(db, now);
 	// Deliveries stay as long as the runs that they start.
 	await deleteDeliveriesBefore(db, now - keep.runsMs);
 	await deleteUnusedTests(db);

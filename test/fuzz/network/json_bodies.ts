@@ -38,6 +38,7 @@ export const ADDRESSES: readonly Address[] = [
 	post("/join", "anyone", { code: "x" }),
 	post("/login", "session", { code: "ABCD-EFGH" }),
 	post("/api/v1/logins", "anyone", { machine: "laptop" }),
+	post("/api/v1/logins/refresh", "anyone", { refresh_token: `wlx_${"0".repeat(64)}` }),
 	post("/api/v1/logins/claim", "anyone", { secret: "0".repeat(64) }),
 	{ ...post("/api/v1/people/{run}", "admin", { role: "viewer" }), method: "PATCH" },
 	post("/api/v1/tokens/{run}/rotate", "admin", { expires_in: "1d" }),

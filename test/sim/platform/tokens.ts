@@ -9,4 +9,8 @@ export async function isLiveToken(): Promise<boolean> {
 
 export async function findActor(): Promise<undefined> {}
 
+export async function findTrustedActor(): Promise<null> {
+	return null;
+}
+
 export async function recordUse(): Promise<void> {}
