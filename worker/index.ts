@@ -19,6 +19,7 @@ import { countWrongCredential } from "./identity/wrong_credentials.ts";
 import { offeredProviders } from "./identity_providers/service.ts";
 import { admitVisitor } from "./permissions/admit_visitor.ts";
 import { authorize } from "./permissions/authorize.ts";
+import { raiseRole } from "./permissions/raise_role.ts";
 import { errorFields, log, setLogLevel } from "./platform/logger.ts";
 import { assertPrepared } from "./platform/prepared.ts";
 import { assertMigrated } from "./platform/schema_version.ts";
@@ -119,7 +120,9 @@ async function handle(
 	caller.counted = countRequest(environment, route, identified, client, Date.now());
 	if (caller.counted?.error) throw caller.counted.error;
 	const values = decodedParams(params);
-	const principal = await admitVisitor(route, identified, { environment, params: values, url });
+	const about = { environment, params: values, url };
+	const admitted = await admitVisitor(route, identified, about);
+	const principal = await raiseRole(route, admitted, about);
 	const context: RequestContext = {
 		request,
 		url,
@@ -131,7 +134,7 @@ async function handle(
 		baseUrl,
 		ownOrigins,
 		noted: {},
-		mayPost: (path) => mayPost(path, principal),
+		mayPost: (path) => mayPost(path, OF_PROJECT.test(path) ? principal : admitted),
 	};
 	return isAudited(route) ? handleAudited(route, context) : handleAllowed(route, context);
 }
@@ -152,6 +155,9 @@ async function handleAudited(route: Route, context: RequestContext): Promise<Res
 		throw error;
 	}
 }
+
+/** What a page of a project posts to: there the reader has their role in the project. */
+const OF_PROJECT = /^\/(?:projects|runs|jobs|pipelines|schedules|deliveries)\/./;
 
 function mayPost(path: string, principal: Principal): boolean {
 	if (isVisitor(principal)) return false;

@@ -41,6 +41,7 @@ import { peoplePages } from "./people/pages/people.tsx";
 import { storedPipelineRoutes } from "./pipelines/api.ts";
 import { pipelinesPages } from "./pipelines/pages/routes.ts";
 import { pipelineRoutes } from "./pipelines/validate_api.ts";
+import { projectRoleRoutes } from "./project_roles/api.ts";
 import { projectRoutes } from "./projects/api.ts";
 import { projectsPages } from "./projects/pages/routes.ts";
 import { quotaRoutes } from "./quotas/api.ts";
@@ -85,6 +86,7 @@ export const routes: readonly Route[] = [
 	...jobLogRoutes,
 	...artifactRoutes,
 	...projectRoutes,
+	...projectRoleRoutes,
 	...discoveryRoutes,
 	...comparisonRoutes,
 	...hookRoutes,

@@ -95,7 +95,7 @@ async function secretIn(file: string): Promise<string> {
 function removeCommand(): Command {
 	return command(
 		"rm",
-		"Remove an identity provider. Nobody signs in with it any more, and the sessions of its people end.",
+		"Remove an identity provider. Nobody signs in with it any more, and the sessions of its people end; their personal tokens stay. What it knew of removed people is forgotten, too.",
 		"windlass identity-providers rm company",
 	)
 		.argument("<name>", "its name")

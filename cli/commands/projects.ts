@@ -6,6 +6,7 @@ import { type ConfirmedFlags, confirm, YES } from "../confirmation.ts";
 import { Connection } from "../connection.ts";
 import { ago, counted, paint, print, printJson, table } from "../terminal.ts";
 import { command, type Flags, PARAMETER, pairs, repeatable } from "./command.ts";
+import { grantCommand, rolesCommand, takeCommand } from "./project_roles.ts";
 import { changedSettings, settingRows, withSettings } from "./project_settings.ts";
 import { printAddress } from "./submitted_run.ts";
 
@@ -83,6 +84,9 @@ export function projectsCommand(): Command {
 					show(await new Connection(flags).json<Project>(addressOf(name), { method: "PATCH", json }), flags.output);
 				}),
 		)
+		.addCommand(rolesCommand())
+		.addCommand(grantCommand())
+		.addCommand(takeCommand())
 		.addCommand(triggerCommand())
 		.addCommand(
 			command("compare", "Look for new commits in the repository, and run their pipelines.", "windlass projects compare web")

@@ -111,6 +111,20 @@ export const identities = sqliteTable(
 	(table) => [primaryKey({ columns: [table.team, table.provider, table.subject] }), index("identities_of_person").on(table.person_id)],
 );
 
+/** Greater roles of people in single projects. */
+export const projectRoles = sqliteTable(
+	"project_roles",
+	{
+		team: text("team").notNull(),
+		project: text("project").notNull(),
+		person_id: text("person_id").notNull(),
+		role: text("role", { enum: ROLES }).notNull(),
+		granted_by: text("granted_by").notNull(),
+		granted_at: integer("granted_at").notNull(),
+	},
+	(table) => [primaryKey({ columns: [table.team, table.project, table.person_id] }), index("project_roles_of_person").on(table.person_id)],
+);
+
 /** Commands on machines that ask to act as a person. */
 export const logins = sqliteTable("logins", {
 	/** sha256 in hex of the secret that the command has. */

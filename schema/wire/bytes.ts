@@ -22,6 +22,13 @@ export function parseBytes(text: string): number | null {
 	return Number.isSafeInteger(bytes) ? bytes : null;
 }
 
+/** A size as `parseBytes` reads it, to the byte: `1536MiB`, `1000`. */
+export function exactBytes(bytes: number): string {
+	const units = ["T", "G", "M", "K"] as const;
+	const unit = units.find((one) => bytes > 0 && bytes % (FACTORS[one.toLowerCase()] as number) === 0);
+	return unit === undefined ? String(bytes) : `${bytes / (FACTORS[unit.toLowerCase()] as number)}${unit}iB`;
+}
+
 /** Joins bytes. */
 export function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
 	const all = new Uint8Array(parts.reduce((sum, { byteLength }) => sum + byteLength, 0));

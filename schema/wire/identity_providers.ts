@@ -79,7 +79,10 @@ export const identityProviderRequest = z
 		if (isOAuth && scopes) add(["scopes"], `is for oidc and gitlab: those of ${kind} are known`);
 		if (isOAuth && groups_claim) add(["groups_claim"], `is for oidc and gitlab: ${kind} has no claims`);
 		if (scopes && !scopes.includes("openid")) add(["scopes"], "needs openid among them");
-		request.sign_up.forEach(({ organization }, at) => {
+		request.sign_up.forEach(({ organization, domain }, at) => {
+			// It says that an address is verified when nobody has looked, unless it sends mail.
+			if (domain !== undefined && kind === "gitea")
+				add(["sign_up", at, "domain"], "Gitea does not verify addresses by itself: write organization or group");
 			if (organization !== undefined && !WITH_ORGANIZATIONS.has(kind))
 				add(["sign_up", at, "organization"], `${kind} has no organizations: write group`);
 		});

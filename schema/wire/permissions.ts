@@ -42,6 +42,7 @@ export const ACTIONS = {
 	"queue.reorder": { role: "maintainer", about: "move a job to the front of the queue", isAudited: true },
 	"tokens.create": { role: "maintainer", about: "make tokens for projects, with at most their own role", isAudited: true },
 	"tokens.manage": { role: "admin", about: "make tokens for all projects, and see and revoke those of others", isAudited: true },
+	"projects.grant": { role: "admin", about: "give people a greater role in a project", isAudited: true },
 	"projects.create": { role: "admin", about: "create and delete projects", isAudited: true },
 	"agents.manage": { role: "admin", about: "register, restrict, drain, disable and remove agents", isAudited: true },
 	"people.manage": { role: "admin", about: "invite and remove people, and change their roles", isAudited: true },
@@ -68,6 +69,11 @@ export function may(role: Role, action: Action): boolean {
 /** The roles up to one. */
 export function rolesUpTo(role: Role): readonly Role[] {
 	return ROLES.slice(0, ROLES.indexOf(role) + 1);
+}
+
+/** The greater of two roles. */
+export function greaterOf(one: Role, other: Role): Role {
+	return isAtLeast(one, other) ? one : other;
 }
 
 /** The lesser of two roles. */

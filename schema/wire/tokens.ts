@@ -72,6 +72,8 @@ export const caller = z.object({
 	projects: z.array(z.string()).nullable(),
 	/** Null: it does not expire. */
 	expires_at: z.string().nullable(),
+	/** Greater roles in single projects. */
+	project_roles: z.record(z.string(), z.enum(ROLES)),
 	may: z.array(z.string()),
 });
 export type Caller = z.infer<typeof caller>;

@@ -429,6 +429,14 @@ describe("the OpenAPI document", () => {
 		expect((await call("GET /api/v1/invitations")).items).toMatchObject([{ name: "ada", role: "admin", is_reset: true }]);
 		await call("DELETE /api/v1/invitations/{name}", { name: "ada" });
 		await call("DELETE /api/v1/invitations/{name}", { name: "ada" });
+		await call("POST /api/v1/projects", {}, { body: { name: "granted" } });
+		const place = { name: "granted", person: "ada" };
+		expect(await call("PUT /api/v1/projects/{name}/roles/{person}", place, { body: { role: "admin" } })).toMatchObject({ person: "ada" });
+		await call("PUT /api/v1/projects/{name}/roles/{person}", place, { body: { role: "operator" } });
+		await call("GET /api/v1/projects/{name}/roles", place);
+		await call("DELETE /api/v1/projects/{name}/roles/{person}", place);
+		await call("DELETE /api/v1/projects/{name}/roles/{person}", place);
+		await call("DELETE /api/v1/projects/{name}", place);
 		await call("POST /api/v1/people/{id}/sign-out", { id });
 		await call("DELETE /api/v1/people/{id}", { id });
 		await call("DELETE /api/v1/people/{id}", { id });

@@ -38,6 +38,17 @@ async function change(settings: object): Promise<void> {
 
 /** A pull request from a fork. @returns the id of its run */
 async function fork(author: string, sender: string, more: object = {}): Promise<string> {
+	return foundBy(await deliver(author, sender, more));
+}
+
+/** The run that a discovery run has found. */
+async function foundBy(discovery: string): Promise<string> {
+	const plan = await coordinator.get<Run>(`/api/v1/runs/${discovery}/wait?timeout=60`);
+	return plan.jobs[0]?.outputs?.[".windlass.yml"] ?? "";
+}
+
+/** @returns the id of the discovery run */
+async function deliver(author: string, sender: string, more: object): Promise<string> {
 	pulls += 1;
 	const number = pulls;
 	const sha = git.commit("team/web.git", { n: String(number) });
@@ -46,8 +57,7 @@ async function fork(author: string, sender: string, more: object = {}): Promise<
 	payload.pull_request.user.login = author;
 	const { headers, body } = githubDelivery("pull_request", payload, SECRET);
 	const answer = await coordinator.request(hook, { method: "POST", token: null, headers, body });
-	const plan = await coordinator.get<Run>(`/api/v1/runs/${((await answer.json()) as { run_id: string }).run_id}/wait?timeout=60`);
-	return plan.jobs[0]?.outputs?.[".windlass.yml"] ?? "";
+	return ((await answer.json()) as { run_id: string }).run_id;
 }
 
 const read = (id: string) => coordinator.get<Run>(`/api/v1/runs/${id}`);
@@ -129,6 +139,14 @@ describe("fork_approvers", () => {
 		expect((await read(byLena.id)).approved_by).toBe("lena");
 		await change({ fork_approvers: null });
 		expect((await post(`/api/v1/runs/${again.id}/approve`, olga)).status).toBe(200);
+	});
+
+	test("have to read what a repeated discovery finds: it approves nothing", async () => {
+		const discovery = await deliver("stranger", "stranger", {});
+		expect((await read(await foundBy(discovery))).approved_by).toBeNull();
+		const again = (await (await coordinator.request(`/api/v1/runs/${discovery}/rerun`, { method: "POST", body: "{}" })).json()) as Run;
+		const { approved_by, jobs } = await read(await foundBy(again.id));
+		expect([approved_by, jobs[0]?.reason?.code]).toEqual([null, "run_approval"]);
 	});
 
 	test("are people, and the error names what is wrong", async () => {

@@ -154,6 +154,9 @@ describe("an ID token", () => {
 	});
 });
 
+/** With signs that a header would escape. */
+const SECRET = "gto_a-b.c~d+e/f=";
+
 describe("an account of a forge", () => {
 	const FORGES = [
 		{
@@ -171,7 +174,7 @@ describe("an account of a forge", () => {
 		},
 	];
 	test.each(FORGES)(
-		"of $kind joins by its organization, team or verified address",
+		"of $kind joins by its organization, its team, and at GitHub its verified address",
 		async ({ kind, api, organization, team, groups: [right, wrong] }) => {
 			const forge = await listen(atEnd);
 			let isVerified = false;
@@ -183,7 +186,9 @@ describe("an account of a forge", () => {
 				const url = new URL(request.url ?? "/", forge.url);
 				if (url.pathname === "/login/oauth/authorize") {
 					challenge = url.searchParams.get("code_challenge") ?? "";
-					const back = `${url.searchParams.get("redirect_uri")}?code=c&state=${url.searchParams.get("state")}`;
+					// GitHub names itself on the way back.
+					const iss = kind === "github" ? `&iss=${encodeURIComponent(`${forge.url}/login/oauth`)}` : "";
+					const back = `${url.searchParams.get("redirect_uri")}?code=c&state=${url.searchParams.get("state")}${iss}`;
 					return response.writeHead(303, { Location: back }).end();
 				}
 				if (url.pathname === "/login/oauth/access_token") {
@@ -202,19 +207,25 @@ describe("an account of a forge", () => {
 				return json(isFirst ? [team] : []);
 			});
 			const tryWith = async (rule: object) => {
-				expect((await provide(`a-${kind}`, { kind, url: forge.url, sign_up: [rule] })).status).toBeLessThan(300);
+				expect(
+					(await provide(`a-${kind}`, { kind, url: forge.url, client_id: "wind-lass_1", client_secret: SECRET, sign_up: [rule] })).status,
+				).toBeLessThan(300);
 				const browser = new CookieBrowser();
 				const { status } = await browser.open(`${coordinator.url}/sign-in/with/a-${kind}`);
 				const answer = await coordinator.request("/api/v1/whoami", { token: null, headers: browser.headers(coordinator.url) });
 				return [status, ((await answer.json()) as Partial<Caller>).role];
 			};
 			expect(await tryWith({ organization: "others", role: "admin" })).toEqual([403, undefined]);
-			expect(await tryWith({ domain: "example.org", role: "admin" })).toEqual([403, undefined]);
+			if (kind === "github") expect(await tryWith({ domain: "example.org", role: "admin" })).toEqual([403, undefined]);
 			expect(await tryWith({ group: wrong, role: "admin" })).toEqual([403, undefined]);
 			expect(await tryWith({ organization: "acme", role: "developer" })).toEqual([200, "developer"]);
 			expect(await tryWith({ group: right, role: "maintainer" })).toEqual([200, "maintainer"]);
 			isVerified = true;
-			expect(await tryWith({ domain: "example.org", role: "viewer" })).toEqual([200, "viewer"]);
+			if (kind === "github") expect(await tryWith({ domain: "example.org", role: "viewer" })).toEqual([200, "viewer"]);
+			else {
+				const refused = await provide("a-domain", { kind, url: forge.url, sign_up: [{ domain: "example.org", role: "viewer" }] });
+				expect([refused.status, await refused.text()]).toEqual([422, expect.stringContaining("Gitea does not verify")]);
+			}
 		},
 	);
 });

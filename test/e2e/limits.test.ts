@@ -4,6 +4,7 @@ import type { ErrorBody } from "../../schema/wire/errors.ts";
 import type { QuotaState } from "../../schema/wire/quotas.ts";
 import type { Explanation, Job, Page, Run, SubmittedRun } from "../../schema/wire/resources.ts";
 import type { CreatedToken } from "../../schema/wire/tokens.ts";
+import { githubDelivery, githubPullRequest } from "../support/forge.ts";
 import { ADMIN_TOKEN, Program, TestCoordinator } from "../support/processes.ts";
 import { borrowCoordinator } from "../support/shared_coordinators.ts";
 
@@ -174,6 +175,46 @@ describe("a quota", () => {
 		await cancel(accepted);
 	});
 
+	test("of waiting jobs refuses no delivery and no schedule, and counts of a rerun what it runs", async () => {
+		const secret = "the-secret-of-the-hook";
+		await shared.request("/api/v1/secrets/hook", { method: "PUT", body: JSON.stringify({ value: secret }) });
+		const settings = { repository: "https://git.test/team/web.git", hook_secret: "hook", forge: "github" };
+		const { id: project } = await shared.post<{ id: string }>("/api/v1/projects", { name: "quota", ...settings });
+		const { id } = await shared.post<SubmittedRun>("/api/v1/runs", {
+			pipeline: {
+				name: "five",
+				jobs: Object.fromEntries(["a", "b", "c", "d"].map((name) => [name, { steps: ["true"] }]).concat([["e", { steps: ["exit 1"] }]])),
+			},
+		});
+		const agent = await shared.agent("quota", { slots: "4" });
+		expect((await shared.get<Run>(`/api/v1/runs/${id}/wait?timeout=60`)).state).toBe("failed");
+		await agent.kill();
+		await change({ queued_jobs: 1 });
+		const rerun = await shared.request(`/api/v1/runs/${id}/rerun`, { method: "POST", body: JSON.stringify({ only: "failed" }) });
+		expect(rerun.status).toBe(201);
+		expect((await submit(["x"])).status).toBe(403);
+		const { headers, body } = githubDelivery("pull_request", githubPullRequest({ sha: "b".repeat(40), fork: true }), secret);
+		const delivered = await shared.request(`/hooks/${project}`, { method: "POST", token: null, headers, body });
+		expect([delivered.status, (await delivered.json()) as object]).toEqual([
+			202,
+			expect.objectContaining({ run_id: expect.stringMatching(/^run_/) }),
+		]);
+	});
+
+	test("of running jobs gives the free place to the best job, and not to the agent that asks first", async () => {
+		await change({ running_jobs: 1 });
+		for (const name of ["xa", "xb"]) await shared.agent(name, { args: ["--labels", name] });
+		const job = (label: string, priority: number) => ({
+			...{ pipeline: { name: label, priority, runs_on: [label], steps: ["sleep 0.3"] } },
+		});
+		const many: string[] = [];
+		for (let n = 0; n < 5; n += 1) many.push((await shared.post<SubmittedRun>("/api/v1/runs", job("xa", 0))).id);
+		const { id: urgent } = await shared.post<SubmittedRun>("/api/v1/runs", job("xb", 50));
+		const started = async (id: string) => Date.parse((await shared.get<Run>(`/api/v1/runs/${id}/wait?timeout=60`)).started_at ?? "");
+		const [first, ...times] = await Promise.all([started(urgent), ...many.map(started)]);
+		expect(times.filter((time) => time < (first ?? 0)).length).toBeLessThanOrEqual(2);
+	});
+
 	test("of running jobs has others wait, and explain says so; all run in the end", async () => {
 		await change({ running_jobs: 1 });
 		await shared.agent("three", { slots: "3" });
@@ -226,6 +267,24 @@ describe("a quota", () => {
 		const { id } = await shared.post<SubmittedRun>("/api/v1/runs", { pipeline: JSON.stringify({ name: "big", jobs: { a: job } }) });
 		const run = await shared.get<Run>(`/api/v1/runs/${id}/wait?timeout=60`);
 		expect([run.state, run.jobs[0]?.reason?.text]).toEqual(["failed", expect.stringContaining("above its quota")]);
+	});
+
+	test("keeps its value to the byte when the form of the page is sent as it is", async () => {
+		await change({ stored_bytes: 1_000, cache_bytes: 1_536 * 1024 ** 2 });
+		const before = (await shared.get<QuotaState>("/api/v1/quotas")).quotas;
+		const page = await shared.text("/quotas");
+		const fields = [...page.matchAll(/<input name="(\w+)" value="([^"]*)"/g)].map(
+			([, name = "", value = ""]) => [name, value] as [string, string],
+		);
+		expect(fields).toEqual(
+			expect.arrayContaining([
+				["stored_bytes", "1000"],
+				["cache_bytes", "1536MiB"],
+			]),
+		);
+		const body = new URLSearchParams(fields).toString();
+		expect((await shared.request("/quotas", { method: "POST", redirect: "manual", body })).status).toBe(303);
+		expect((await shared.get<QuotaState>("/api/v1/quotas")).quotas).toEqual(before);
 	});
 
 	test("is changed by an operator alone, by command and page, and the change is in the audit log", async () => {

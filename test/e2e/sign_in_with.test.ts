@@ -84,6 +84,16 @@ describe("an account of a provider", () => {
 		expect([answer.status, ((await answer.json()) as ErrorBody).message]).toEqual([409, expect.stringContaining("rules of company")]);
 	});
 
+	test("has personal tokens for 30 days at most: its groups are known at a sign-in only", async () => {
+		const { browser } = await signIn("ada");
+		const made = await coordinator.request("/api/v1/tokens", {
+			...{ token: null, method: "POST", headers: browser.headers(coordinator.url) },
+			body: JSON.stringify({ name: "long", role: "viewer", expires_in: "365d" }),
+		});
+		const { expires_at } = (await made.json()) as CreatedToken;
+		expect(Date.parse(expires_at ?? "") - Date.now()).toBeLessThanOrEqual(30 * 86_400_000);
+	});
+
 	test("that is in no group any more is refused, and its sessions and tokens end", async () => {
 		company.claims.set("eve", { preferred_username: "eve", groups: ["ci"] });
 		const { browser } = await signIn("eve");
@@ -141,6 +151,9 @@ describe("an account of a provider", () => {
 		const { id = "" } = (await people()).find(({ name }) => name === "lee") ?? {};
 		await coordinator.request(`/api/v1/people/${id}`, { method: "DELETE" });
 		expect(await whoami(browser)).toMatchObject({ error: "authentication_required" });
+		// Nor does another account take the name, which records and settings mean.
+		company.claims.set("lee-2", { preferred_username: "lee", groups: ["ci"] });
+		expect(await whoami((await signIn("lee-2")).browser)).toMatchObject({ name: "lee-2" });
 		const { page } = await signIn("lee");
 		expect([page.status, await page.text()]).toEqual([403, expect.stringContaining("was removed here")]);
 		const { url } = await coordinator.post<Invitation>("/api/v1/people", { name: "lee.2", role: "viewer" });
@@ -149,7 +162,71 @@ describe("an account of a provider", () => {
 	});
 });
 
+describe("a reset", () => {
+	const reset = async (name: string) => {
+		const { id = "" } = (await people()).find((person) => person.name === name) ?? {};
+		const { url } = await coordinator.post<Invitation>(`/api/v1/people/${id}/reset`, {});
+		return new URL(url).searchParams.get("code") ?? "";
+	};
+	const PASSWORD = "a password that is long enough";
+	const withPassword = (path: string, fields: Record<string, string>) =>
+		coordinator.request(path, {
+			...{ token: null, method: "POST", redirect: "manual", headers: { Origin: coordinator.url } },
+			body: new URLSearchParams(fields).toString(),
+		});
+
+	test("is used with one's own account, and makes an invited person of somebody who came by a rule", async () => {
+		company.claims.set("ruth", { preferred_username: "ruth", groups: ["ci"] });
+		await signIn("ruth");
+		const { browser } = await signIn("ruth", `/sign-in/with/company?invitation=${await reset("ruth")}`);
+		expect(await whoami(browser)).toMatchObject({ name: "ruth", role: "developer" });
+		expect((await people()).find(({ name }) => name === "ruth")).toMatchObject({ providers: ["company"], has_role_by_rule: false });
+		company.claims.set("ruth", { preferred_username: "ruth", groups: [] });
+		expect((await signIn("ruth")).page.status).toBe(200);
+	});
+
+	test("with a password ends the account, and one with an account ends the password", async () => {
+		company.claims.set("otto", { preferred_username: "otto", groups: ["ci"] });
+		await signIn("otto");
+		const code = await reset("otto");
+		expect((await withPassword("/join", { code, password: PASSWORD, again: PASSWORD })).status).toBe(303);
+		expect((await people()).find(({ name }) => name === "otto")).toMatchObject({ providers: [], has_role_by_rule: false });
+		company.claims.set("otto", { preferred_username: "otto", groups: [] });
+		expect((await signIn("otto")).page.status).toBe(403);
+		expect((await withPassword("/sign-in", { name: "otto", password: PASSWORD })).status).toBe(303);
+		await signIn("otto", `/sign-in/with/company?invitation=${await reset("otto")}`);
+		expect((await withPassword("/sign-in", { name: "otto", password: PASSWORD })).status).toBe(401);
+	});
+});
+
 describe("an invitation", () => {
+	test("of somebody who is in no group any more works no more", async () => {
+		company.claims.set("boss", { preferred_username: "boss", groups: ["ci-admins"] });
+		const { browser } = await signIn("boss");
+		const made = await coordinator.request("/api/v1/people", {
+			...{ token: null, method: "POST", headers: { ...browser.headers(coordinator.url), "Content-Type": "application/json" } },
+			body: JSON.stringify({ name: "ghost", role: "admin" }),
+		});
+		const { url } = (await made.json()) as Invitation;
+		company.claims.set("boss", { preferred_username: "boss", groups: [] });
+		expect((await signIn("boss")).page.status).toBe(403);
+		const { pathname, search } = new URL(url);
+		expect((await coordinator.request(pathname + search, { token: null })).status).toBe(404);
+	});
+
+	test("is not used by following a link of another site: its page comes first", async () => {
+		const { url } = await coordinator.post<Invitation>("/api/v1/people", { name: "lured", role: "viewer" });
+		const code = new URL(url).searchParams.get("code") ?? "";
+		const follow = (site: string) =>
+			coordinator.request(`/sign-in/with/company?invitation=${code}`, {
+				token: null,
+				redirect: "manual",
+				headers: { "Sec-Fetch-Site": site },
+			});
+		for (const site of ["cross-site", "same-site", "none"]) expect((await follow(site)).headers.get("Location")).toBe(`/join?code=${code}`);
+		expect((await follow("same-origin")).headers.get("Location")).toContain(company.issuer);
+	});
+
 	test("is used with an account of which no rule knows, once, and its role stays", async () => {
 		company.claims.set("guest", { preferred_username: "guest", groups: ["guests"] });
 		expect((await signIn("guest")).page.status).toBe(403);

@@ -76,6 +76,19 @@ describe("an invitation", () => {
 		expect((await signIn("ada", PASSWORD)).status).toBe(303);
 	});
 
+	test("is listed and withdrawn, by nobody with a lesser role than it gives", async () => {
+		const { code } = await invited("withdrawn", "operator");
+		const { session } = await joined("an-admin", "admin");
+		const listed = await (await send("GET", "/api/v1/invitations")).json<Page<{ name: string }>>();
+		expect(listed.items.map(({ name }) => name)).toContain("withdrawn");
+		expect((await send("DELETE", "/api/v1/invitations/withdrawn", { headers: session })).status).toBe(403);
+		const replaced = await send("POST", "/api/v1/people", { headers: session, body: { name: "withdrawn", role: "viewer" } });
+		expect(replaced.status).toBe(403);
+		expect((await send("DELETE", "/api/v1/invitations/withdrawn")).status).toBe(204);
+		expect((await send("DELETE", "/api/v1/invitations/withdrawn")).status).toBe(404);
+		expect((await joinWith(code)).status).toBe(401);
+	});
+
 	test("that is used by two at once makes one person", async () => {
 		const { code } = await invited("twice");
 		const statuses = (await Promise.all([joinWith(code), joinWith(code)])).map(({ status }) => status).sort();

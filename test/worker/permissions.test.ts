@@ -123,6 +123,8 @@ describe("roles", () => {
 			expiresAt: null,
 			sessionId: null,
 			projects: null,
+			cap: "developer",
+			projectRoles: {},
 		} as const;
 		const run = { trigger_kind: "manual", trigger_actor: "ada", trigger_delivery: null, rerun_of: null, created_at: 100 } as const;
 		expect(() => assertMayCancel(principal, run)).not.toThrow();

@@ -31,7 +31,8 @@ async function badge({
 	const [, name = "", kind] = /^(.+)\.(svg|json)$/.exec(params.name ?? "") ?? [];
 	const team = principal.kind === "user" ? principal.team : DEFAULT_TEAM;
 	const project = await findProject(environment.DB, team, name);
-	if (!project || !kind || (principal.kind !== "user" && project.has_public_badges !== 1)) throw notFound("badge", params.name ?? "");
+	if (!project || !kind || (principal.kind !== "user" && project.has_public_badges !== 1 && project.is_public !== 1))
+		throw notFound("badge", params.name ?? "");
 	const { branch, pipeline, job } = query;
 	const runs = await branchState(environment.DB, team, {
 		project: name,

@@ -31,6 +31,10 @@ export type Principal =
 			sessionId: string | null;
 			/** The only projects that the token opens; null: all. */
 			projects: readonly string[] | null;
+			/** The greatest role that its credential allows: that of a personal token may be less than the person's. */
+			cap: Role;
+			/** Greater roles of the person in single projects. */
+			projectRoles: Readonly<Record<string, Role>>;
 	  }
 	| { kind: "registration"; team: string; tokenHash: string }
 	| { kind: "agent"; team: string; agentId: string; secretHash: string }
@@ -151,11 +155,12 @@ export async function principalOf(db: D1Database, team: string, id: string): Pro
 }
 
 function userOf(
-	{ team, kind, role, name, id, person_id, projects, created_at: since, expires_at: expiresAt }: Token,
+	{ team, kind, role, name, id, person_id, projects, created_at: since, expires_at: expiresAt, cap: given }: Token,
 	sessionId: string | null,
 ): Extract<Principal, { kind: "user" }> {
 	const personId = kind === "person" ? id : person_id;
-	return { kind: "user", team, role, name, tokenId: id, personId, since, expiresAt, sessionId, projects };
+	const cap = kind === "person" ? "operator" : (given ?? role);
+	return { kind: "user", team, role, name, tokenId: id, personId, since, expiresAt, sessionId, projects, cap, projectRoles: {} };
 }
 
 /** Only existing teams have a Dispatcher; a made-up name must not create one. */

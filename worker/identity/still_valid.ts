@@ -4,7 +4,7 @@ import { identify, type Principal } from "./principal.ts";
 import { isPublicProject, isVisitor } from "./visitors.ts";
 
 /** A request with a long answer, during which its credential may become invalid. */
-interface LongRequest {
+export interface LongRequest {
 	request: Request;
 	environment: Environment;
 	principal: Principal;
@@ -21,4 +21,21 @@ export async function isStillValid({ request, environment, principal, client, ba
 	} catch {
 		return false;
 	}
+}
+
+/** How often a long answer asks whether its reader may still read it. */
+const CHECK_MS = 20_000;
+
+type Write = (text: string | Uint8Array) => Promise<void>;
+
+/** Writes of a long answer, which end once its reader may not read it any more. */
+export function whileStillValid(request: LongRequest, write: Write): Write {
+	let checkedAt = Date.now();
+	return async (text) => {
+		if (Date.now() - checkedAt >= CHECK_MS) {
+			if (!(await isStillValid(request))) throw new Error("the reader may not read this any more");
+			checkedAt = Date.now();
+		}
+		await write(text);
+	};
 }

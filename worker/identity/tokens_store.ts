@@ -2,12 +2,15 @@ import { and, desc, eq, gt, isNull, lt, ne, or, type SQL } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { alias } from "drizzle-orm/sqlite-core";
 import { sessions, signInLinks, tokens } from "../../schema/database/tables.ts";
-import { lesserOf } from "../../schema/wire/permissions.ts";
+import { lesserOf, type Role } from "../../schema/wire/permissions.ts";
 import { TrustedRows } from "./trusted_rows.ts";
 import { evictSessions } from "./trusted_sessions.ts";
 
 /** The tokens of people. The Dispatcher stores the tokens of agents and leases. */
-export type Token = typeof tokens.$inferSelect;
+export type Token = typeof tokens.$inferSelect & {
+	/** The role that it was given, where it acts with a lesser one. */
+	cap?: Role;
+};
 
 const trusted = new TrustedRows<Token>();
 const person = alias(tokens, "person");
@@ -29,7 +32,7 @@ export async function findToken(db: D1Database, hash: string): Promise<Token | n
 function actingAs(token: Token, person: Token | null): Token | undefined {
 	if (token.person_id === null) return token;
 	if (person === null || person.revoked_at !== null) return undefined;
-	return { ...token, name: person.name, role: lesserOf(token.role, person.role), created_at: person.created_at };
+	return { ...token, name: person.name, role: lesserOf(token.role, person.role), cap: token.role, created_at: person.created_at };
 }
 
 /** Forgets what is known of tokens, after a change of people. */

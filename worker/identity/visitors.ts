@@ -12,7 +12,7 @@ const VISITOR = "visitor";
 export function visitorOf(team: string, project: string): Extract<Principal, { kind: "user" }> {
 	return {
 		...{ kind: "user", team, role: "viewer", name: "a visitor", tokenId: VISITOR, personId: null },
-		...{ since: 0, expiresAt: null, sessionId: null, projects: [project] },
+		...{ since: 0, expiresAt: null, sessionId: null, projects: [project], cap: "viewer", projectRoles: {} },
 	};
 }
 

@@ -32,7 +32,8 @@ export async function authorizationServer(provider: Place): Promise<oauth.Author
 	const base = url.replace(/\/+$/, "");
 	if (kind === "github" || kind === "gitea") {
 		const oauthOf = `${base}/login/oauth`;
-		return { issuer: base, authorization_endpoint: `${oauthOf}/authorize`, token_endpoint: `${oauthOf}/access_token` };
+		// GitHub names this issuer on the way back (RFC 9207).
+		return { issuer: oauthOf, authorization_endpoint: `${oauthOf}/authorize`, token_endpoint: `${oauthOf}/access_token` };
 	}
 	const known = discovered.get(url);
 	if (known) return known;

@@ -55,7 +55,7 @@ export async function complete(
 	try {
 		const answer = oauth.validateAuthResponse(server, client, url, pending.state);
 		const secret = await clientSecret(environment, provider);
-		const authentication = takesBasic(server) ? oauth.ClientSecretBasic(secret) : oauth.ClientSecretPost(secret);
+		const authentication = takesPost(provider, server) ? oauth.ClientSecretPost(secret) : oauth.ClientSecretBasic(secret);
 		const options = requestOptions(provider);
 		const redirect = redirectUri(baseUrl, provider.name);
 		const response = await oauth.authorizationCodeGrantRequest(server, client, authentication, answer, redirect, pending.verifier, options);
@@ -79,9 +79,12 @@ function isOpenId({ kind }: ProviderRow): boolean {
 	return kind === "oidc" || kind === "gitlab";
 }
 
-/** `client_secret_basic` is what a provider takes that names nothing (OpenID Connect Discovery 1.0, 3). */
-function takesBasic({ token_endpoint_auth_methods_supported: methods }: oauth.AuthorizationServer): boolean {
-	return methods === undefined || methods.includes("client_secret_basic");
+/**
+ * In the body wherever it is taken: many providers do not decode the escapes that RFC 6749 (2.3.1) wants
+ * in the header. `client_secret_basic` is what one takes that names nothing (OpenID Connect Discovery 1.0, 3).
+ */
+function takesPost(provider: ProviderRow, { token_endpoint_auth_methods_supported: methods }: oauth.AuthorizationServer): boolean {
+	return !isOpenId(provider) || (methods?.includes("client_secret_post") ?? false);
 }
 
 async function clientSecret(environment: Environment, { team, name }: ProviderRow): Promise<string> {

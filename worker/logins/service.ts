@@ -7,6 +7,7 @@ import type { CreatedToken } from "../../schema/wire/tokens.ts";
 import type { AnonymousContext, RequestContext } from "../http/route.ts";
 import { randomSecret, sha256 } from "../identity/digest.ts";
 import { principalOf } from "../identity/principal.ts";
+import { greatestRoleOf, withProjectRoles } from "../identity/project_roles.ts";
 import { blockedFor, countFailure } from "../identity/throttle.ts";
 import { recordAudit } from "../platform/audit_log.ts";
 import { DEFAULT_TEAM } from "../platform/team.ts";
@@ -84,9 +85,10 @@ export async function requestOf({ environment, principal }: Decider, given: stri
 export async function decide(decider: Decider, code: string, role: Role | null): Promise<store.LoginRow> {
 	const { environment, principal } = decider;
 	const request = await requestOf(decider, code);
-	if (role !== null && !isAtLeast(principal.role, role)) {
-		throw new ApiError("forbidden", `${principal.name} is ${principal.role}, and cannot give the role ${role}.`, {
-			suggestions: [`Choose the role ${principal.role} or a lesser one.`],
+	const own = greatestRoleOf(principal);
+	if (role !== null && !isAtLeast(own, role)) {
+		throw new ApiError("forbidden", `${principal.name} is ${own}, and cannot give the role ${role}.`, {
+			suggestions: [`Choose the role ${own} or a lesser one.`],
 		});
 	}
 	if (role !== null && principal.personId === null && !may(principal.role, "tokens.manage")) {
@@ -117,10 +119,11 @@ export async function claim(context: AnonymousContext, secret: string): Promise<
 	if (!(await store.claim(environment.DB, hash, Date.now()))) return { state: "waiting", token: null };
 	if (request.role === null) return { state: "denied", token: null };
 	// Who has allowed it may have been removed meanwhile.
-	const principal = await principalOf(environment.DB, DEFAULT_TEAM, request.decided_by);
-	if (principal === null) return { state: "denied", token: null };
+	const found = await principalOf(environment.DB, DEFAULT_TEAM, request.decided_by);
+	if (found === null) return { state: "denied", token: null };
+	const principal = await withProjectRoles(environment.DB, found);
 	const noted = {};
-	const role = lesserOf(request.role, principal.role);
+	const role = lesserOf(request.role, greatestRoleOf(principal));
 	// Nobody gets the secret of this token: pairs stand for it.
 	const { token: _, ...token } = await tokenFor({ environment, principal, requestId, noted }, request.machine, role);
 	await recordAudit(environment, principal.team, {

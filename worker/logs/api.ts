@@ -12,6 +12,7 @@ import { isNotModified } from "../http/entity_tags.ts";
 import { attempt, flag, integer, invalidParameter, limit, oneOf, type Parameter, text } from "../http/parameters.ts";
 import { rangeOf } from "../http/ranges.ts";
 import { type Queried, type RequestContext, route } from "../http/route.ts";
+import { whileStillValid } from "../identity/still_valid.ts";
 import { requireJob } from "../record/require.ts";
 import type { JobRecord } from "../record/runs.ts";
 import { FollowedText } from "./followed_text.ts";
@@ -38,7 +39,8 @@ const LOG = {
 };
 
 /** GET /jobs/:id/log: the log of one attempt, as text (with Range), followed, or as server-sent events. */
-async function getLog({ request, query, environment, principal, params }: Caller & Queried<typeof LOG>): Promise<Response> {
+async function getLog(context: Caller & Queried<typeof LOG>): Promise<Response> {
+	const { request, query, environment, principal, params } = context;
 	const record = await requireJob(environment, principal.team, params.id ?? "");
 	const number = query.attempt;
 	const format = query.format ?? "text";
@@ -53,18 +55,21 @@ async function getLog({ request, query, environment, principal, params }: Caller
 		const resume = resumePoint(request);
 		// An offset alone is enough only when the URL names the attempt.
 		const idOf = (attempt: number, offset: number) => (number === null ? `${attempt}-${offset}` : String(offset));
-		return streamed(SSE_HEADERS, (write) =>
-			followLines(environment, record, number, resume, {
+		return streamed(SSE_HEADERS, (unchecked) => {
+			const write = whileStillValid(context, unchecked);
+			return followLines(environment, record, number, resume, {
 				lines: (batch, attempt) =>
 					write(`id: ${idOf(attempt, batch.nextOffset)}\n${batch.lines.map((line) => `data: ${line.replace(/\r/g, "")}\n`).join("")}\n`),
 				// No id: after a reconnect the client gets the whole line.
 				partial: (line) => write(`event: partial\ndata: ${line.latest}\n\n`),
 				idle: () => write(": still here\n\n"),
 				end: (state) => write(`event: end\ndata: ${JSON.stringify({ state })}\n\n`),
-			}),
-		);
+			});
+		});
 	}
-	if (query.follow) return streamed(TEXT_STREAM_HEADERS, (write) => followText(environment, record, number, format, write));
+	if (query.follow) {
+		return streamed(TEXT_STREAM_HEADERS, (write) => followText(environment, record, number, format, whileStillValid(context, write)));
+	}
 	if (!requested) return new Response("", { headers: TEXT_STREAM_HEADERS });
 	return logText(environment, request, requested, format);
 }

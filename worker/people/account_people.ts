@@ -44,6 +44,8 @@ export async function signInByAccount(context: AnonymousContext, account: ShownA
 async function applyRole(context: AnonymousContext, account: ShownAccount, person: Token, role: Role | null): Promise<void> {
 	const { DB } = context.environment;
 	if (role === null) {
+		// What they had made as an admin, such as invitations, does not go on.
+		await store.setRole(DB, person.id, "viewer");
 		await store.signOutEverywhere(DB, person.id, Date.now());
 		await record(context, person, "no rule lets them in any more", { provider: account.provider });
 		throw notLetIn(account, "is in nothing any more that may sign in");
@@ -80,7 +82,9 @@ async function addWithFreeName(
 ): Promise<Token> {
 	const base = nameFrom(username);
 	for (let number = 1; number <= MOST_OF_NAME; number += 1) {
-		const person = newPerson({ ...rest, name: number === 1 ? base : `${base}-${number}` });
+		const name = number === 1 ? base : `${base}-${number}`;
+		if (await store.wasPersonNamed(db, rest.team, name)) continue;
+		const person = newPerson({ ...rest, name });
 		if (await addToken(db, person)) return person;
 	}
 	throw new ApiError("conflict", `There are too many people of the name ${base}.`, { suggestions: ["Ask an admin for an invitation."] });

@@ -45,12 +45,14 @@ export async function invitationsFor({ environment, principal }: Pick<Caller, "e
 	}));
 }
 
-/** Withdraws the invitation of the path. @throws ApiError `not_found` */
+/** Withdraws the invitation of the path. @throws ApiError `not_found`; `forbidden` for a greater role */
 export async function withdrawInvitation({ environment, principal, params, noted }: Caller): Promise<void> {
 	const name = params.name ?? "";
-	const withdrawn = await store.withdrawInvitation(environment.DB, principal.team, name, Date.now());
-	if (!withdrawn) throw notFound("invitation", name);
-	noted.role = withdrawn.role;
+	const found = await store.findOpenInvitation(environment.DB, principal.team, name, Date.now());
+	if (!found) throw notFound("invitation", name);
+	assertGrants(principal, found.role);
+	noted.role = found.role;
+	if (!(await store.withdrawInvitation(environment.DB, found.hash))) throw notFound("invitation", name);
 }
 
 /** Ends the sessions and personal tokens of the person of the path. @throws ApiError as `changeable` does */
@@ -70,6 +72,9 @@ export async function invite(context: Caller, { name, role, expires_in }: Invita
 			suggestions: ["Choose another name: runs and records name their actor."],
 		});
 	}
+	// The link takes the place of an earlier one of this name.
+	const earlier = await store.findOpenInvitation(environment.DB, principal.team, name, Date.now());
+	if (earlier) assertGrants(principal, earlier.role);
 	return link(context, { name, role, personId: null, ms: parseDuration(expires_in) ?? 0 });
 }
 
@@ -167,6 +172,16 @@ function tooManyPasswords(retryAfter: number): ApiError {
 		headers: { "Retry-After": String(retryAfter) },
 		suggestions: [`Try again in ${retryAfter} seconds.`],
 	});
+}
+
+/** Whether the rules of an identity provider have let a person in. */
+export async function isByRule(db: D1Database, personId: string): Promise<boolean> {
+	return (await store.findRuledAccount(db, personId)) !== undefined;
+}
+
+/** The person of this name; undefined without one. */
+export async function findPersonNamed(db: D1Database, team: string, name: string): Promise<Token | undefined> {
+	return (await store.listPeople(db, team)).find((person) => person.name === name);
 }
 
 /** Whether the caller signs in with a password. */

@@ -1,6 +1,6 @@
-import { and, asc, desc, eq, gt, inArray, isNull, lt } from "drizzle-orm";
+import { and, asc, desc, eq, gt, inArray, isNull, lt, ne } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
-import { identities, invitations, passwords, sessions, tokens } from "../../schema/database/tables.ts";
+import { identities, invitations, passwords, projectRoles, sessions, tokens } from "../../schema/database/tables.ts";
 import type { Role } from "../../schema/wire/permissions.ts";
 import { evictTokens, type Token } from "../identity/tokens_store.ts";
 
@@ -48,6 +48,16 @@ export async function isNameTaken(db: D1Database, team: string, name: string): P
 	return found.length > 0;
 }
 
+/** Whether a person has or had this name: records, and settings that name people, mean them. */
+export async function wasPersonNamed(db: D1Database, team: string, name: string): Promise<boolean> {
+	const found = await drizzle(db)
+		.select({ id: tokens.id })
+		.from(tokens)
+		.where(and(eq(tokens.team, team), eq(tokens.name, name), eq(tokens.kind, "person")))
+		.limit(1);
+	return found.length > 0;
+}
+
 /** Sets a password, and ends the sessions and personal tokens of the person: somebody else may have had the old one. */
 export async function setPassword(db: D1Database, personId: string, phc: string, now: number): Promise<void> {
 	const drizzled = drizzle(db);
@@ -57,6 +67,8 @@ export async function setPassword(db: D1Database, personId: string, phc: string,
 			.insert(passwords)
 			.values({ person_id: personId, ...set })
 			.onConflictDoUpdate({ target: passwords.person_id, set }),
+		// Somebody else may have had an account of theirs, too.
+		drizzled.delete(identities).where(eq(identities.person_id, personId)),
 		revokeTokensOf(db, personId, now),
 		drizzled.delete(sessions).where(eq(sessions.token_id, personId)),
 	]);
@@ -72,7 +84,7 @@ export async function setAccount(db: D1Database, row: IdentityRow): Promise<bool
 	const drizzled = drizzle(db);
 	const { person_id: personId, created_at: now } = row;
 	const live = drizzled.select({ id: tokens.id }).from(tokens).where(isPerson(row.team));
-	const isOfAnother = and(isAccount(row), inArray(identities.person_id, live));
+	const isOfAnother = and(isAccount(row), inArray(identities.person_id, live), ne(identities.person_id, personId));
 	if ((await drizzled.select().from(identities).where(isOfAnother)).length > 0) return false;
 	await drizzled.batch([
 		drizzled
@@ -153,6 +165,7 @@ export async function removePerson(db: D1Database, personId: string, now: number
 		revokeTokensOf(db, personId, now),
 		drizzled.delete(passwords).where(eq(passwords.person_id, personId)),
 		drizzled.delete(invitations).where(eq(invitations.person_id, personId)),
+		drizzled.delete(projectRoles).where(eq(projectRoles.person_id, personId)),
 		drizzled.delete(sessions).where(eq(sessions.token_id, personId)),
 	]);
 	evictTokens();
@@ -167,13 +180,18 @@ export async function listInvitations(db: D1Database, team: string, now: number)
 		.orderBy(desc(invitations.created_at));
 }
 
-/** Withdraws the open invitation of a name. @returns it; undefined without one */
-export async function withdrawInvitation(db: D1Database, team: string, name: string, now: number): Promise<InvitationRow | undefined> {
-	const [withdrawn] = await drizzle(db)
+/** The open invitation of a name; undefined without one. */
+export async function findOpenInvitation(db: D1Database, team: string, name: string, now: number): Promise<InvitationRow | undefined> {
+	return (await listInvitations(db, team, now)).find((row) => row.name === name);
+}
+
+/** @returns false if it was used or withdrawn meanwhile */
+export async function withdrawInvitation(db: D1Database, hash: string): Promise<boolean> {
+	const withdrawn = await drizzle(db)
 		.delete(invitations)
-		.where(and(eq(invitations.team, team), eq(invitations.name, name), isNull(invitations.used_at), gt(invitations.expires_at, now)))
-		.returning();
-	return withdrawn;
+		.where(and(eq(invitations.hash, hash), isNull(invitations.used_at)))
+		.returning({ hash: invitations.hash });
+	return withdrawn.length > 0;
 }
 
 /** Adds an invitation. An earlier one of the same name ends, and expired ones are deleted. */

@@ -1,8 +1,10 @@
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
-import { ACTIONS, may } from "../../schema/wire/permissions.ts";
+import { may } from "../../schema/wire/permissions.ts";
 import type { RequestContext, Route } from "../http/route.ts";
 import { assertOwnOrigin } from "../identity/origin.ts";
 import type { Principal } from "../identity/principal.ts";
+import { greatestRoleOf } from "../identity/project_roles.ts";
+import { roleError } from "../identity/role_error.ts";
 import { isVisitor } from "../identity/visitors.ts";
 import { projectOfRequest } from "./project_of_request.ts";
 
@@ -37,16 +39,10 @@ function notAllowed({ allow }: Route, { kind }: Principal): ApiError {
 	});
 }
 
-/** A route without an action is closed to people. */
-function assertRole({ action }: Route, { role, name }: Extract<Principal, { kind: "user" }>): void {
-	if (action !== undefined && may(role, action)) return;
-	const needed = action === undefined ? null : ACTIONS[action];
-	throw new ApiError("forbidden", `${name} is ${role}, and may not ${needed === null ? "use this address" : needed.about}.`, {
-		details: { role, action: action ?? null, needed: needed?.role ?? null },
-		suggestions: [
-			needed === null ? "See docs/permissions.md." : `This needs the role ${needed.role}. Ask an admin, or use a token with that role.`,
-		],
-	});
+/** A route without an action is closed to people. Where the body names the project, the handler looks again. */
+function assertRole({ action, scope }: Route, user: Extract<Principal, { kind: "user" }>): void {
+	const role = scope === "body" ? greatestRoleOf(user) : user.role;
+	if (action === undefined || !may(role, action)) throw roleError(user.name, user.role, action);
 }
 
 async function assertScope(route: Route, context: RequestContext<"user">, projects: readonly string[]): Promise<void> {

@@ -63,6 +63,11 @@ export async function createProject(
 	}
 	if (comparedProject(created)) await updateComparison(environment, created);
 	noted.name = name;
+	noteOpening(
+		noted,
+		created,
+		OPENING.filter((key) => created[key]),
+	);
 	log("info", "project created", { request_id: requestId, actor: actorOf(principal), project: name });
 	return describeProject({ environment, baseUrl }, created);
 }
@@ -129,7 +134,9 @@ export async function editProject(
 	if (!changed) throw notFound("project", before.name);
 	// The form on the page sends every setting, changed or not.
 	const isChanged = (setting: keyof ProjectRow) => JSON.stringify(before[setting]) !== JSON.stringify(changed[setting]);
-	noted.changed = (Object.keys(given) as (keyof ProjectRow)[]).filter(isChanged).join(", ");
+	const changes = (Object.keys(given) as (keyof ProjectRow)[]).filter(isChanged);
+	noted.changed = changes.map((key) => SETTING_OF[key] ?? key).join(", ");
+	noteOpening(noted, changed, changes);
 	const outdated = NOTICES.filter(({ setting }) => isChanged(setting)).map(({ kind }) => kind);
 	if (outdated.length > 0) await deleteNotices(environment.DB, principal.team, changed.name, outdated);
 	if (STATUS_SETTINGS.some(isChanged)) await dispatcherOf(environment, principal.team).retryStatuses(changed.name);
@@ -142,11 +149,27 @@ export async function editProject(
 /** Settings that let in others: who could change them could let in themself. */
 const OPENING = ["is_public", "fork_approvers", "trusted_authors"] as const satisfies (keyof ProjectRow)[];
 
+/** The names of settings whose columns are called otherwise. */
+const SETTING_OF: Partial<Record<keyof ProjectRow, string>> = {
+	is_public: "public",
+	has_public_badges: "public_badges",
+	requires_pipeline: "require_pipeline",
+};
+
+/** The audit log says whom such a setting lets in. */
+function noteOpening(noted: Caller["noted"], row: ProjectRow, changed: readonly (keyof ProjectRow)[]): void {
+	for (const key of OPENING) {
+		if (!changed.includes(key)) continue;
+		const value = row[key];
+		noted[SETTING_OF[key] ?? key] = Array.isArray(value) ? value.join(", ") : value === null ? null : value === 1 ? "yes" : "no";
+	}
+}
+
 /** @throws ApiError `forbidden` for a change of such a setting by somebody who may not create projects */
 function assertMayOpen({ role, name }: Caller["principal"], before: ProjectRow, given: Partial<ProjectRow>): void {
 	const changed = OPENING.find((key) => given[key] !== undefined && JSON.stringify(given[key]) !== JSON.stringify(before[key]));
 	if (changed === undefined || may(role, "projects.create")) return;
-	const setting = changed === "is_public" ? "public" : changed;
+	const setting = SETTING_OF[changed] ?? changed;
 	throw new ApiError("forbidden", `${name} is ${role}, and may not change ${setting} of a project.`, {
 		details: { role, setting },
 		suggestions: [`This needs the role ${ACTIONS["projects.create"].role}. Ask an admin.`],

@@ -28,6 +28,8 @@ export class AgentPolls {
 	readonly #sentRequests = new Map<string, string>();
 	/** Agent → the number of its newest poll: only that one is answered with news. */
 	readonly #newest = new Map<string, number>();
+	/** The agent whose poll has just come, and waits from a moment later on. */
+	#arriving: string | null = null;
 
 	constructor(core: Core, watchers: LogWatchers, stop: PlannedStop) {
 		this.#core = core;
@@ -60,7 +62,9 @@ export class AgentPolls {
 		const arrivedAt = this.#core.now();
 		this.#polls.wake(agentId);
 		this.#newest.set(agentId, poll.seq);
+		this.#arriving = agentId;
 		settle();
+		this.#arriving = null;
 		if (results.length === 0 && !this.#hasNews(agentId) && !this.#hasNewRequests(agentId)) {
 			const holdsLeases = liveAttemptsOfAgent(this.#core, agentId).length > 0;
 			await this.#polls.wait(agentId, holdsLeases ? Math.min(holdMs, SHORT_HOLD_MS) : holdMs);
@@ -79,7 +83,8 @@ export class AgentPolls {
 
 	/** Offers jobs to waiting agents, and wakes the polls with news. */
 	assignAndWake(): void {
-		assignWaiting(this.#core, this.#polls.newestFirst());
+		const waiting = this.#polls.newestFirst();
+		assignWaiting(this.#core, this.#arriving === null ? waiting : [this.#arriving, ...waiting.filter((id) => id !== this.#arriving)]);
 		for (const agentId of this.#agentsToCheck()) if (this.#polls.has(agentId) && this.#hasNews(agentId)) this.#polls.wake(agentId);
 	}
 

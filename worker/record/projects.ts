@@ -4,6 +4,7 @@ import { type ProjectRow, projects } from "../../schema/database/tables.ts";
 import type { CheckoutChoice } from "../../schema/wire/checkout.ts";
 import { newId } from "../../schema/wire/ids.ts";
 import type { Principal } from "../identity/principal.ts";
+import { evictProjectRoles } from "../identity/project_roles.ts";
 import { TrustedRows } from "../identity/trusted_rows.ts";
 
 /** Projects, by team and name. */
@@ -147,12 +148,14 @@ export async function deleteProjectRecord(db: D1Database, team: string, name: st
 	// Secrets of a project that was never created stay.
 	const secretsOfProject =
 		"DELETE FROM secrets WHERE team = ?1 AND project = ?2 AND EXISTS (SELECT 1 FROM projects WHERE team = ?1 AND name = ?2)";
-	const [, , , deleted] = await db.batch([
+	const [, , , , deleted] = await db.batch([
 		db.prepare(secretsOfProject).bind(team, name),
 		db.prepare("DELETE FROM deliveries WHERE team = ? AND project = ?").bind(team, name),
 		db.prepare("DELETE FROM project_notices WHERE team = ? AND project = ?").bind(team, name),
+		db.prepare("DELETE FROM project_roles WHERE team = ? AND project = ?").bind(team, name),
 		db.prepare("DELETE FROM projects WHERE team = ? AND name = ? RETURNING id").bind(team, name),
 	]);
 	trusted.evict(trustedKey(team, name));
+	evictProjectRoles();
 	return (deleted?.results.length ?? 0) > 0;
 }

@@ -1,3 +1,4 @@
+import { ApiError } from "../../schema/wire/errors.ts";
 import { newId } from "../../schema/wire/ids.ts";
 import { MAX_LIST_LIMIT } from "../../schema/wire/limits.ts";
 import { FORMATS_OF_FOLLOWED } from "../../schema/wire/log_formats.ts";
@@ -10,6 +11,7 @@ import { listOf } from "../http/pages.ts";
 import { flag, idCursor, integer, invalidParameter, limit, numberCursor, oneOf, text } from "../http/parameters.ts";
 import type { RequestContext } from "../http/route.ts";
 import { actorOf, type Queried, route } from "../http/route.ts";
+import { isStillValid, whileStillValid } from "../identity/still_valid.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
@@ -95,10 +97,17 @@ async function wait(context: Caller & Queried<typeof WAIT>): Promise<Response> {
 	let rev = 0;
 	while (!isTerminal(record.run.state) && Date.now() < until) {
 		const followed = await dispatcherOf(environment, principal.team).followRun(record.run.id, rev, Math.min(HOLD_MS, until - Date.now()));
+		if (!(await isStillValid(context))) throw endedMeanwhile();
 		rev = followed?.rev ?? 0;
 		record = followed?.rows ?? (await requireRun(context));
 	}
 	return json(presentRun(record, baseUrl), isTerminal(record.run.state) ? 200 : 202);
+}
+
+function endedMeanwhile(): ApiError {
+	return new ApiError("authentication_required", "The token or session has ended while the request waited.", {
+		suggestions: ["Sign in again."],
+	});
 }
 
 async function cancel(context: Caller): Promise<Response> {
@@ -142,7 +151,9 @@ async function followLog(context: Caller & Queried<typeof FOLLOW>): Promise<Resp
 	const { query, environment, principal, baseUrl } = context;
 	const format = query.format ?? "raw";
 	const { run } = await requireRun(context);
-	return streamed(TEXT_STREAM_HEADERS, (write) => followRun(environment, principal.team, run.id, baseUrl, write, { format }));
+	return streamed(TEXT_STREAM_HEADERS, (write) =>
+		followRun(environment, principal.team, run.id, baseUrl, whileStillValid(context, write), { format }),
+	);
 }
 
 async function get(context: Caller): Promise<Response> {

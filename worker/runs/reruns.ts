@@ -81,8 +81,9 @@ export async function rerunOf(context: SubmittingContext, request: RerunRequest)
 				discoveredBy: run.discovered_by,
 				file: run.file,
 				isTrusted: run.is_trusted === 1,
-				// A rerun approves a run of a fork only where its caller may approve one.
-				approvedBy: run.is_trusted === 1 || !mayApprove(principal, project) ? null : actorOf(principal),
+				// A rerun approves a run of a fork only where its caller may approve one. That of a discovery run
+				// approves nothing: nobody has read yet what it finds.
+				approvedBy: run.is_trusted === 1 || run.kind !== "pipeline" || !mayApprove(principal, project) ? null : actorOf(principal),
 			},
 			rerun: again,
 			idempotency: await idempotencyOf(context, JSON.stringify(["rerun", run.id, request])),

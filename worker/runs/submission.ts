@@ -11,7 +11,7 @@ import { parsingJson } from "../http/bounded_json.ts";
 import { isForm, partError, readParts, textOf } from "../http/forms.ts";
 import { decodingText } from "../http/large_texts.ts";
 import type { Principal } from "../identity/principal.ts";
-import { assertOpensProject } from "../identity/project_scope.ts";
+import { assertMayIn } from "../identity/project_scope.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { unwrap } from "../platform/result.ts";
 import { withTurn } from "../platform/turns.ts";
@@ -84,7 +84,7 @@ async function repositoryFor(
 	{ environment, principal }: Submitter,
 	submission: Pick<CheckedSubmission, "hasSource" | "project">,
 ): Promise<ProjectRepository | null> {
-	assertOpensProject(principal, submission.project);
+	assertMayIn(principal, submission.project, "runs.submit");
 	const name = repositoryOf(submission);
 	// Nobody can create the project `adhoc`.
 	if (name === null || name === ADHOC_PROJECT) return null;

@@ -8,7 +8,7 @@ import { json } from "../http/answers.ts";
 import { listOf } from "../http/pages.ts";
 import { invalidParameter, type Parameter } from "../http/parameters.ts";
 import { actorOf, type Bodied, type Queried, type RequestContext, route } from "../http/route.ts";
-import { assertOpensProject } from "../identity/project_scope.ts";
+import { assertMayIn } from "../identity/project_scope.ts";
 import { log } from "../platform/logger.ts";
 import { deleteSecret, listSecrets, putSecret, rotateSecrets, type SecretPlace } from "./vault.ts";
 
@@ -51,8 +51,8 @@ async function put({
 	assertNotReserved(name);
 	const { value, project } = await readBody();
 	noted.project = project ?? null;
-	if (project !== undefined && project !== null) assertOpensProject(principal, project);
-	else if (principal.projects !== null) throw onlyForProjects(principal.projects);
+	if (principal.projects !== null && !project) throw onlyForProjects(principal.projects);
+	assertMayIn(principal, project ?? null, "secrets.manage");
 	const { secret, isNew } = await putSecret(environment, { team: principal.team, project: project ?? null, name }, value);
 	log("info", "secret set", { request_id: requestId, actor: actorOf(principal), name, project: project ?? null });
 	return json(secret, isNew ? 201 : 200);

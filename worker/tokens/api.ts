@@ -3,6 +3,7 @@ import * as tokens from "../../schema/wire/tokens.ts";
 import { json } from "../http/answers.ts";
 import { listOf } from "../http/pages.ts";
 import { type Bodied, type RequestContext, route } from "../http/route.ts";
+import { roleIn } from "../identity/project_roles.ts";
 import { makeToken, revokeToken, rotateToken, tokensFor } from "./service.ts";
 
 type Caller = RequestContext<"user">;
@@ -27,11 +28,13 @@ async function revoke(context: Caller): Promise<Response> {
 
 /** GET /whoami: who the token is, and what it may do. */
 function whoami({ principal }: Caller): Response {
-	const { name, role, projects, tokenId, personId, expiresAt } = principal;
+	const { name, role, projects, tokenId, personId, expiresAt, projectRoles } = principal;
+	const greater = Object.keys(projectRoles).filter((project) => roleIn(principal, project) !== role);
 	return json({
 		...{ name, role, projects: projects === null ? null : [...projects] },
 		token_id: tokenId === personId ? null : tokenId,
 		expires_at: expiresAt === null ? null : new Date(expiresAt).toISOString(),
+		project_roles: Object.fromEntries(greater.map((project) => [project, roleIn(principal, project)])),
 		may: (Object.keys(ACTIONS) as Action[]).filter((action) => may(role, action)),
 	} satisfies tokens.Caller);
 }

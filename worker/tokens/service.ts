@@ -1,7 +1,7 @@
 import { parseDuration } from "../../schema/wire/duration.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { newId } from "../../schema/wire/ids.ts";
-import { isAtLeast, may } from "../../schema/wire/permissions.ts";
+import { isAtLeast, lesserOf, may, type Role } from "../../schema/wire/permissions.ts";
 import { ADHOC_PROJECT } from "../../schema/wire/projects.ts";
 import {
 	type CreatedToken,
@@ -14,7 +14,9 @@ import {
 } from "../../schema/wire/tokens.ts";
 import type { RequestContext } from "../http/route.ts";
 import { randomSecret, sha256 } from "../identity/digest.ts";
+import { greatestRoleOf, roleIn } from "../identity/project_roles.ts";
 import * as store from "../identity/tokens_store.ts";
+import { isByRule } from "../people/service.ts";
 import { log } from "../platform/logger.ts";
 import { findProject } from "../record/projects.ts";
 
@@ -39,15 +41,16 @@ export async function makeToken(caller: TokenCaller, request: TokenRequest): Pro
 	const kind = kindOf(request, principal);
 	// Names of tokens of programs have no slash.
 	const name = kind === "personal" ? `${principal.name}/${request.name}` : request.name;
-	if (!isAtLeast(principal.role, role)) {
-		throw new ApiError("forbidden", `${principal.name} is ${principal.role}, and cannot make a token with the role ${role}.`, {
-			details: { role: principal.role },
-			suggestions: [`Choose the role ${principal.role} or a lesser one.`],
+	const own = grantable(principal, kind, projects ?? []);
+	if (!isAtLeast(own, role)) {
+		throw new ApiError("forbidden", `${principal.name} is ${own}, and cannot make a token with the role ${role}.`, {
+			details: { role: own },
+			suggestions: [`Choose the role ${own} or a lesser one.`],
 		});
 	}
-	if (kind !== "personal" && !may(principal.role, "tokens.create")) {
-		throw new ApiError("forbidden", `Tokens of programs are made by maintainers; ${principal.name} is ${principal.role}.`, {
-			details: { role: principal.role, action: "tokens.create" },
+	if (kind !== "personal" && !may(own, "tokens.create")) {
+		throw new ApiError("forbidden", `Tokens of programs are made by maintainers; ${principal.name} is ${own}.`, {
+			details: { role: own, action: "tokens.create" },
 			suggestions: [principal.personId === null ? "Ask a maintainer." : "Make a personal token, without projects."],
 		});
 	}
@@ -72,7 +75,12 @@ export async function makeToken(caller: TokenCaller, request: TokenRequest): Pro
 	const row: store.Token = {
 		...{ id: newId("token"), team: principal.team, kind, name, role, projects: projects ? [...new Set(projects)] : null },
 		person_id: kind === "personal" ? personId : null,
-		...{ hash: await sha256(secret), created_by: principal.name, created_at: now, expires_at: endOf(expires_in, principal, null) },
+		...{
+			hash: await sha256(secret),
+			created_by: principal.name,
+			created_at: now,
+			expires_at: await shortened(environment.DB, kind, principal, endOf(expires_in, principal, null)),
+		},
 		...{ revoked_at: null, last_used_on: null, last_used_from: null },
 	};
 	if (!(await store.addToken(environment.DB, row))) {
@@ -84,6 +92,22 @@ export async function makeToken(caller: TokenCaller, request: TokenRequest): Pro
 	Object.assign(caller.noted, { token: row.id, name, role, projects: row.projects?.join(", ") ?? "all" });
 	log("info", "token made", { request_id: requestId, actor: principal.name, token: row.id, name, role });
 	return { ...present(row, principal.tokenId), token: secret };
+}
+
+/** How long a token lasts that acts as a person whose groups decide: they are looked up at a sign-in only. */
+const RULED_MS = 30 * 24 * 60 * 60_000;
+
+/** The end of a token; sooner if it acts as such a person. */
+async function shortened(db: D1Database, kind: TokenKind, { personId }: TokenCaller["principal"], end: number): Promise<number> {
+	const isRuled = kind === "personal" && personId !== null && (await isByRule(db, personId));
+	return isRuled ? Math.min(end, Date.now() + RULED_MS) : end;
+}
+
+/** The greatest role of a token that a caller makes: in each of its projects, or for themself anywhere. */
+function grantable(principal: TokenCaller["principal"], kind: TokenKind, projects: readonly string[]): Role {
+	if (kind === "personal") return greatestRoleOf(principal);
+	if (kind === "service") return principal.role;
+	return projects.map((project) => roleIn(principal, project)).reduce(lesserOf);
 }
 
 /** @throws ApiError `validation_failed` for a kind that does not go with the projects or the caller */
@@ -112,7 +136,8 @@ export async function rotateToken(caller: TokenCaller, id: string, expiresIn: st
 		});
 	}
 	const secret = TOKEN_PREFIXES[row.kind as TokenKind] + randomSecret();
-	const changed = { hash: await sha256(secret), expires_at: endOf(expiresIn, principal, row) };
+	const end = await shortened(environment.DB, row.kind as TokenKind, principal, endOf(expiresIn, principal, row));
+	const changed = { hash: await sha256(secret), expires_at: end };
 	await store.replaceHash(environment.DB, row, changed.hash, changed.expires_at);
 	log("info", "token rotated", { request_id: requestId, actor: principal.name, token: id });
 	return { ...present({ ...row, ...changed }, principal.tokenId), token: secret };

@@ -82,7 +82,8 @@ export async function page(context: PageContext, props: PageProps, status = 200,
 	const { principal, environment, url, mayPost = () => true } = context;
 	const user = principal.kind === "user" && !isVisitor(principal) ? principal : null;
 	const overview = user && (props.overview ?? (await dispatcherOf(environment, user.team).readOverview()));
-	const { follows = null, state } = props;
+	const { state } = props;
+	const follows = isVisitor(principal) ? null : (props.follows ?? null);
 	const title = `${state === undefined ? "" : `${shownState(state).mark} `}${props.title} · Windlass`;
 	const icon = iconOf(state);
 	const query = url.pathname === "/search" ? (url.searchParams.get("q") ?? "") : "";

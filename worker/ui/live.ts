@@ -3,6 +3,7 @@ import { SSE_HEADERS, streamed } from "../http/answers.ts";
 import { type AnonymousContext, pageRoute, type RequestContext, type Route } from "../http/route.ts";
 import type { Principal } from "../identity/principal.ts";
 import { isStillValid } from "../identity/still_valid.ts";
+import { isVisitor } from "../identity/visitors.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { FeedBudget } from "../platform/feed_budget.ts";
 import { sleep } from "../platform/sleep.ts";
@@ -38,7 +39,9 @@ export function livePageRoute({ path, handle, visitors }: { path: string; handle
 		allow: ["user"],
 		action: "read",
 		...(visitors && { visitors }),
-		handle: (context: Reader) => (wantsUpdates(context) ? updates(context, handle) : wholePage(context, handle)),
+		handle: (context: Reader) =>
+			// Visitors may be many: their pages stand still, so that those of the team go on.
+			wantsUpdates(context) && !isVisitor(context.principal) ? updates(context, handle) : wholePage(context, handle),
 	});
 }
 

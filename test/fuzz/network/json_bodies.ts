@@ -33,6 +33,7 @@ export const ADDRESSES: readonly Address[] = [
 	post("/api/v1/people", "admin", right.PERSON),
 	post("/api/v1/people/{run}/reset", "admin", {}),
 	post("/api/v1/people/{run}/sign-out", "admin", {}),
+	{ ...post("/api/v1/projects/{project}/roles/ada", "admin", { role: "viewer" }), method: "PUT" },
 	{ ...post("/api/v1/quotas", "admin", right.QUOTAS), method: "PATCH" },
 	{ ...post("/api/v1/identity-providers/company", "admin", right.IDENTITY_PROVIDER), method: "PUT" },
 	post("/join", "anyone", { code: "x" }),

@@ -66,7 +66,7 @@ function requestOf({ kind, url, label, client_id, client_secret, scopes, groups_
 function submitRemoval(context: Reader): Promise<Response> {
 	const question = {
 		title: `Remove ${context.params.name}`,
-		text: "Nobody signs in with it any more, and the sessions of its people end. Their personal tokens stay.",
+		text: "Nobody signs in with it any more, and the sessions of its people end. Their personal tokens stay. What it knew of removed people is forgotten, too.",
 		button: "Remove the identity provider",
 		back: "/identity-providers",
 	};

@@ -4,6 +4,7 @@ import { joinWithAccount, signInByAccount } from "../../people/service.ts";
 import { recordAudit } from "../../platform/audit_log.ts";
 import { DEFAULT_TEAM } from "../../platform/team.ts";
 import { isSecure, openFor, ownPath } from "../../sessions/pages/sign_in.tsx";
+import { backTo } from "../../ui/back_to.ts";
 import { endedPending, keepPending, pendingIn } from "../pending_sign_in.ts";
 import { requireProvider } from "../service.ts";
 import { begin, complete } from "../sign_in.ts";
@@ -21,9 +22,13 @@ const SESSION_MS = 24 * 60 * 60_000;
  * no form to another server, and it changes nothing but a cookie.
  */
 async function leave(context: Visitor): Promise<Response> {
-	const { environment, params, baseUrl, url } = context;
+	const { request, environment, params, baseUrl, url } = context;
+	const code = url.searchParams.get("invitation");
+	// Only the page of the invitation leads here with it: a link elsewhere would have another person join.
+	const site = request.headers.get("Sec-Fetch-Site");
+	if (code !== null && site !== null && site !== "same-origin") return backTo(`/join?${new URLSearchParams({ code })}`);
 	const provider = await requireProvider(environment.DB, DEFAULT_TEAM, params.name ?? "");
-	const given = { to: ownPath(url.searchParams.get("to")), invitation: url.searchParams.get("invitation") };
+	const given = { to: ownPath(url.searchParams.get("to")), invitation: code };
 	const { location, pending } = await begin(provider, baseUrl, given);
 	const cookie = await keepPending(environment.SIGNING_KEY, pending, isSecure(context));
 	return new Response(null, { status: 303, headers: { Location: location, "Set-Cookie": cookie, "Cache-Control": "no-store" } });
@@ -53,7 +58,11 @@ async function comeBack(context: Visitor): Promise<Response> {
 			pending.invitation === null
 				? await signInByAccount(context satisfies AnonymousContext, shown, roleFor(provider.sign_up, account))
 				: await joinWithAccount(context satisfies AnonymousContext, pending.invitation, shown);
-		const response = await openFor(context, person, pending.to, { by: provider.name, lifetimeMs: SESSION_MS });
+		const response = await openFor(context, person, pending.to, {
+			by: provider.name,
+			what: `GET /sign-in/with/${provider.name}/callback`,
+			lifetimeMs: SESSION_MS,
+		});
 		response.headers.append("Set-Cookie", endedPending(state, isSecure(context)));
 		return response;
 	} catch (error) {

@@ -3,6 +3,7 @@ import { ApiError } from "../../../schema/wire/errors.ts";
 import { ROLES, rolesUpTo } from "../../../schema/wire/permissions.ts";
 import { readText } from "../../http/bodies.ts";
 import { pageRoute, type RequestContext } from "../../http/route.ts";
+import { greatestRoleOf } from "../../identity/project_roles.ts";
 import { page } from "../../ui/layout.tsx";
 import { PostForm } from "../../ui/post_form.tsx";
 import { RoleSelect } from "../../ui/role_select.tsx";
@@ -82,7 +83,7 @@ function Question({ request, principal }: { request: LoginRow; principal: Reader
 			</p>
 			<PostForm action="/login" class="row">
 				<input type="hidden" name="code" value={code} />
-				<RoleSelect roles={rolesUpTo(principal.role)} chosen={principal.role} />
+				<RoleSelect roles={rolesUpTo(greatestRoleOf(principal))} chosen={greatestRoleOf(principal)} />
 				<button type="submit" name="decision" value="allow" class="main">
 					Allow
 				</button>

@@ -1,4 +1,4 @@
-import { formatBytes, parseBytes } from "../../../schema/wire/bytes.ts";
+import { exactBytes, formatBytes, parseBytes } from "../../../schema/wire/bytes.ts";
 import { ApiError } from "../../../schema/wire/errors.ts";
 import { type QuotaName, type QuotaState, quotaChange } from "../../../schema/wire/quotas.ts";
 import { readText, validated } from "../../http/bodies.ts";
@@ -104,7 +104,7 @@ function count(amount: number): string {
 
 function fieldOf(amount: number | null, isBytes: boolean): string {
 	if (amount === null) return "";
-	return isBytes ? formatBytes(amount).replace(" ", "") : String(amount);
+	return isBytes ? exactBytes(amount) : String(amount);
 }
 
 export const quotasPages = [

@@ -105,7 +105,7 @@ export async function runPage(context: RequestContext<"user">): Promise<Response
 				tests={totalsOfRun(record)}
 				artifacts={filesOf(artifacts).length}
 				hasNotifications={!isOpen && run.trusted && (pipeline?.notify.length ?? 0) > 0}
-				includes={pipeline?.includes ?? []}
+				includes={isVisitor(principal) ? [] : (pipeline?.includes ?? [])}
 				tab={tab ?? "overview"}
 			>
 				{children}

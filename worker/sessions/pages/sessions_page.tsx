@@ -21,7 +21,7 @@ function Sessions({ sessions }: { sessions: readonly Session[] }) {
 	return (
 		<section>
 			<h1>Sessions</h1>
-			<p class="soft">Signed-in browsers. A session ends after 30 days, at sign-out, or when its token is revoked.</p>
+			<p class="soft">Signed-in browsers. A session ends after 30 days, one of an identity provider after a day, and at sign-out.</p>
 			{sessions.length === 0 && <p class="empty">Nobody is signed in.</p>}
 			{sessions.map((session) => (
 				<article class="card" key={session.id}>

@@ -73,17 +73,24 @@ export async function signIn(context: Visitor): Promise<Response> {
 interface Shown {
 	/** Null: by an invitation, which has an entry of its own. */
 	by: string | null;
+	/** What was asked; default: the form. */
+	what?: string;
 	lifetimeMs?: number;
 }
 
 /** Opens a session, and goes on. */
-export async function openFor(context: Visitor, token: Token, to: string, { by, lifetimeMs }: Shown): Promise<Response> {
+export async function openFor(
+	context: Visitor,
+	token: Token,
+	to: string,
+	{ by, what = "POST /sign-in", lifetimeMs }: Shown,
+): Promise<Response> {
 	const { request, environment, client, requestId } = context;
 	const userAgent = request.headers.get("User-Agent") ?? "";
 	const session = { team: token.team, tokenId: token.id, userAgent, address: client.address, lifetimeMs };
 	if (by !== null) {
 		await recordAudit(environment, token.team, {
-			...{ event: "sign_in", actor: token.name, via: token.id, what: "POST /sign-in", details: { by } },
+			...{ event: "sign_in", actor: token.name, via: token.id, what, details: { by } },
 			...{ outcome: "done", address: client.address, request_id: requestId },
 		});
 	}

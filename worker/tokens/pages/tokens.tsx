@@ -3,6 +3,7 @@ import { may, rolesUpTo } from "../../../schema/wire/permissions.ts";
 import { tokenRequest } from "../../../schema/wire/tokens.ts";
 import { readText, validated } from "../../http/bodies.ts";
 import { pageRoute, type RequestContext } from "../../http/route.ts";
+import { greatestRoleOf } from "../../identity/project_roles.ts";
 import { backTo } from "../../ui/back_to.ts";
 import { page } from "../../ui/layout.tsx";
 import { validationErrorsIn } from "../../ui/validation_errors.tsx";
@@ -21,7 +22,7 @@ function tokensPage(context: Reader): Promise<Response> {
 }
 
 async function show(context: Reader, form: TokenForm, status = 200): Promise<Response> {
-	const { role } = context.principal;
+	const role = greatestRoleOf(context.principal);
 	const makesTokens = context.principal.personId !== null || may(role, "tokens.create");
 	const roles = makesTokens ? rolesUpTo(role) : [];
 	const children = <TokensPage tokens={await tokensFor(context)} roles={roles} form={form} server={context.baseUrl} />;

@@ -6,7 +6,7 @@ import { isTaking, takesNothingNew } from "../agents/availability.ts";
 import { outsideRestriction } from "../agents/restrictions.ts";
 import { asTheQueue, type Core, command, nextRev, PRESENCE_MS } from "../core.ts";
 import type { Partition } from "../hints.ts";
-import { mayRunMore } from "../quotas.ts";
+import { mayRunMore, quotasOf } from "../quotas.ts";
 import {
 	type AgentRow,
 	type AttemptRow,
@@ -66,6 +66,10 @@ export function assignOffers(core: Core, agentIds: readonly string[]): void {
 	const running = runningByProject(core);
 	const waiting = agentIds.flatMap((id) => findAgent(core, id) ?? []);
 	const fittingOf = (agent: AgentRow) => partitions.filter((partition) => unmetBy(core, agent, partition) === null);
+	if (quotasOf(core).running_jobs !== null) {
+		assignWithinQuota(core, waiting, fittingOf, running);
+		return;
+	}
 	for (const agent of waiting) {
 		const fitting = fittingOf(agent);
 		if (fitting.length === 0) continue;
@@ -78,6 +82,28 @@ export function assignOffers(core: Core, agentIds: readonly string[]): void {
 			asTheQueue(core, () => offerJob(core, warm ?? agent, pick.jobId));
 			running.set(pick.project, (running.get(pick.project) ?? 0) + 1);
 		}
+	}
+}
+
+/** With a quota of running jobs: the best job of all waiting agents comes first, whoever waits longest. */
+function assignWithinQuota(
+	core: Core,
+	waiting: readonly AgentRow[],
+	fittingOf: (agent: AgentRow) => Partition[],
+	running: Map<string, number>,
+): void {
+	while (mayRunMore(core)) {
+		const picks = waiting
+			.filter((agent) => capacityOf(core, agent) > 0)
+			.flatMap((agent) => {
+				const pick = bestJob(core, agent, fittingOf(agent), running);
+				return pick ? [{ agent, pick }] : [];
+			});
+		const [first, ...others] = picks;
+		if (!first) return;
+		const { agent, pick } = others.reduce((best, one) => (isBefore(one.pick.rank, best.pick.rank) ? one : best), first);
+		asTheQueue(core, () => offerJob(core, agent, pick.jobId));
+		running.set(pick.project, (running.get(pick.project) ?? 0) + 1);
 	}
 }
 
@@ -191,7 +217,7 @@ function bestJob(
 	agent: AgentRow,
 	partitions: readonly Partition[],
 	running: ReadonlyMap<string, number>,
-): { jobId: string; project: string } | null {
+): { jobId: string; project: string; rank: [number, number, number] } | null {
 	let best: { jobId: string; project: string; rank: [number, number, number] } | null = null;
 	/** The highest priority of a job that waits for a warm agent. */
 	let kept = Number.NEGATIVE_INFINITY;

@@ -4,6 +4,7 @@ import type { AttemptState } from "../../../../schema/wire/states.ts";
 import { agentInSession, checkProtocol, loseUnlisted, setStatus } from "../agents/agents.ts";
 import { invalidToken } from "../agents/tokens.ts";
 import { type Core, command, savepoint } from "../core.ts";
+import { quotasOf } from "../quotas.ts";
 import { type AttemptRow, changeRow, findAgent, findAttempt, liveAttemptsOfAgent, type OfferRow, offersOfAgent } from "../rows.ts";
 import { agentName } from "../runs/begin.ts";
 import { setTimer, startTimer } from "../timers.ts";
@@ -63,7 +64,8 @@ export function recordPoll(
 		});
 		setStatus(core, agent, poll.draining ? "draining" : "online");
 		startTimer(core, "agent_silent", core.now() + core.settings.agentSilentMs, agentId);
-		assignOffers(core, [agentId]);
+		// With a quota of running jobs, the next one goes to the agent with the best job, and not to who asks first.
+		if (quotasOf(core).running_jobs === null) assignOffers(core, [agentId]);
 		return { isNewest: true, results: answered };
 	};
 	const actor = results.length === 0 ? undefined : agentName(core, agentId);

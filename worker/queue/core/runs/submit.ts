@@ -76,11 +76,14 @@ export function submitRuns(core: Core, submits: readonly Submit[], checkRoom: ()
 	return command(core, () => submits.map((submit) => acceptWithinQuota(core, submit, checkRoom)), submits[0]?.trigger.actor);
 }
 
-/** What a forge delivers is no submission: the quota does not refuse it, since nobody would send it again. */
+/** The quota refuses what people and programs ask for, and neither deliveries nor schedules: nobody would send those again. */
 function acceptWithinQuota(core: Core, submit: Submit, checkRoom: () => void): { runId: string; isReplay: boolean } {
+	const { pipeline, trigger, rerun } = submit;
+	const isByPerson = rerun !== null || trigger.kind === "api" || trigger.kind === "manual";
 	return acceptOnce(core, submit, () => {
 		checkRoom();
-		assertMayQueue(core, submit.pipeline.jobs.length);
+		// A rerun runs only the jobs whose results it does not take over.
+		if (isByPerson) assertMayQueue(core, pipeline.jobs.length - (rerun?.reused.length ?? 0));
 	});
 }
 
