@@ -9,6 +9,7 @@ export const OWN_SEGMENTS: ReadonlySet<string> = new Set([
 	"agent-tokens",
 	"agents",
 	"api",
+	"approve",
 	"assets",
 	"audit",
 	"badge",

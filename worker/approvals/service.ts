@@ -1,7 +1,10 @@
+export { type AskedApproval, approvalOf } from "./asked_approval.ts";
+
 import { ApiError } from "../../schema/wire/errors.ts";
 import { isTerminal } from "../../schema/wire/states.ts";
 import { actorOf, type RequestContext } from "../http/route.ts";
 import type { Principal } from "../identity/principal.ts";
+import { assertMayIn } from "../identity/project_scope.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
@@ -23,6 +26,11 @@ function approverOf(principal: Extract<Principal, { kind: "user" | "host" }>): A
 	return principal.kind === "user"
 		? { name, role: principal.role, isPerson: principal.personId !== null }
 		: { name, role: "operator", isPerson: false };
+}
+
+/** @throws ApiError `forbidden` for somebody who may decide about no job of a project */
+export function assertMayDecideIn(principal: Caller["principal"], project: string): void {
+	assertMayIn(principal, project, "runs.approve");
 }
 
 /** @throws ApiError `not_found`, `conflict` if the job waits for no approval */

@@ -8,7 +8,7 @@ import { fromBase64, hex, toBase64 } from "../platform/bytes.ts";
  */
 
 /** The purpose of a signed token; a token is valid for its own purpose only. */
-export type Purpose = "lease" | "part" | "file" | "cache" | "cache_save" | "job" | "sign_in";
+export type Purpose = "lease" | "part" | "file" | "cache" | "cache_save" | "job" | "sign_in" | "approval";
 
 /** `{"alg":"HS256"}` in base64url. */
 const HEADER = "eyJhbGciOiJIUzI1NiJ9";

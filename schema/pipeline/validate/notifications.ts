@@ -5,7 +5,7 @@ import { isScalar, nonEmpty, oneOrMore, strict, withShorthand } from "./values.t
 /** `notify`: who is notified of a run, and when. */
 
 /** `fixed`: the run succeeded, and the previous run of this pipeline on this branch did not. */
-export const NOTIFY_EVENTS = ["start", "success", "failure", "fixed"] as const;
+export const NOTIFY_EVENTS = ["start", "success", "failure", "fixed", "approval"] as const;
 export type NotifyEvent = (typeof NOTIFY_EVENTS)[number];
 
 const MAX_NOTIFICATIONS = 10;
@@ -20,7 +20,7 @@ const notification = strict({
 	on: oneOrMore(z.enum(NOTIFY_EVENTS), NOTIFY_EVENTS.length)
 		.optional()
 		.describe(
-			"When: `start`, `success`, `failure`, `fixed` (a success after a failure on the same branch). Default: `failure` and `fixed`.",
+			"When: `start`, `success`, `failure`, `fixed` (a success after a failure on the same branch), `approval` (a job waits for one). Default: `failure` and `fixed`.",
 		),
 	webhook: webAddress.optional().describe("The address that gets the notification, signed as Standard Webhooks are."),
 	secret: secretName.optional().describe("The name of the secret that signs the webhook."),

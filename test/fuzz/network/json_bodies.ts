@@ -38,6 +38,7 @@ export const ADDRESSES: readonly Address[] = [
 	{ ...post("/api/v1/identity-providers/company", "admin", right.IDENTITY_PROVIDER), method: "PUT" },
 	post("/join", "anyone", { code: "x" }),
 	post("/login", "session", { code: "ABCD-EFGH" }),
+	post("/approve", "session", { code: "x", decision: "approve" }),
 	post("/api/v1/logins", "anyone", { machine: "laptop" }),
 	post("/api/v1/logins/refresh", "anyone", { refresh_token: `wlx_${"0".repeat(64)}` }),
 	post("/api/v1/logins/claim", "anyone", { secret: "0".repeat(64) }),

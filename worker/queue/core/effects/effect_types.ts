@@ -90,6 +90,8 @@ export interface NotifyEffect {
 	runId: string;
 	project: string;
 	event: NotifyEvent;
+	/** The job that waits for an approval; missing for what is about the run. */
+	jobId?: string;
 	notification: Notification;
 	at: number;
 	/** Whether a person requested it as a test. */

@@ -37,6 +37,14 @@ export function requestNotifications(core: Core, run: RunRow, state: RunState): 
 	}
 }
 
+/** Requests the notifications that a job waits for an approval. Call it inside the command that has it wait. */
+export function requestApprovalNotifications(core: Core, run: RunRow, jobId: string): void {
+	if (run.is_trusted === 0) return;
+	for (const notification of pipelineOf(core, run).notify) {
+		if (notification.on.includes("approval")) request(core, run, notification, "approval", false, jobId);
+	}
+}
+
 /**
  * Requests a test notification to all recipients of the pipeline of a run.
  * @param definition the stored pipeline: the run may have left the queue
@@ -50,7 +58,14 @@ export function testNotifications(core: Core, run: Pick<RunRow, "id" | "project"
 	return notify.length;
 }
 
-function request(core: Core, run: Pick<RunRow, "id" | "project">, notification: Notification, event: NotifyEvent, isTest: boolean): void {
+function request(
+	core: Core,
+	run: Pick<RunRow, "id" | "project">,
+	notification: Notification,
+	event: NotifyEvent,
+	isTest: boolean,
+	jobId?: string,
+): void {
 	const id = `msg_${core.newSecret()}`;
 	const to = "slack" in notification.to ? notification.to.slack : notification.to.webhook;
 	addEffect(core, `notify ${run.id} ${to}`, {
@@ -59,6 +74,7 @@ function request(core: Core, run: Pick<RunRow, "id" | "project">, notification: 
 		runId: run.id,
 		project: run.project,
 		event,
+		...(jobId === undefined ? {} : { jobId }),
 		notification,
 		at: core.now(),
 		isTest,

@@ -2,7 +2,7 @@ import { formatDuration } from "../../../../schema/wire/duration.ts";
 import { aggregateState, isTerminal, type JobState, type Reason, type RunState } from "../../../../schema/wire/states.ts";
 import { type Core, nextRev } from "../core.ts";
 import { recordComparisonEnd } from "../discovery/comparisons.ts";
-import { requestNotifications } from "../effects/notifications.ts";
+import { requestApprovalNotifications, requestNotifications } from "../effects/notifications.ts";
 import { updateStatus } from "../effects/statuses.ts";
 import { recordTransition } from "../record/events.ts";
 import { markDirty } from "../record/outbox.ts";
@@ -101,6 +101,7 @@ function awaitApproval(core: Core, job: JobRow): void {
 	const { approval } = definitionOf(core, job);
 	const how = (approval?.count ?? 1) > 1 ? `${approval?.count} approvals` : "an approval";
 	restate(core, job, { code: "approval", text: waiting(approval, how, "") });
+	requestApprovalNotifications(core, findRun(core, job.run_id) as RunRow, job.id);
 	if (approval?.timeout_ms) setTimer(core, "approval", job.id, core.now() + approval.timeout_ms);
 }
 
