@@ -1,4 +1,4 @@
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import type { Command } from "commander";
 import { ApiError } from "../schema/wire/errors.ts";
 import { askCoordinator, noAnswer, type RequestOptions } from "./coordinator_request.ts";
@@ -130,7 +130,7 @@ export class Connection {
 		} catch (error) {
 			const isRejected = error instanceof ApiError && error.code === "authentication_required";
 			// What was read from a stream is gone.
-			if (!isRejected || typeof options.body?.bytes === "object") throw error;
+			if (!isRejected || options.body?.bytes instanceof Readable) throw error;
 			const next = await this.#token(token);
 			if (next === token) throw error;
 			return ask(next);

@@ -14,6 +14,8 @@ export interface RequestOptions {
 	/** A body with its media type. */
 	body?: { type: string; bytes: string | Uint8Array | Readable; length?: number };
 	headers?: Record<string, string>;
+	/** How long the answer may take; without it as long as it takes. */
+	timeoutMs?: number;
 }
 
 /**
@@ -27,13 +29,14 @@ export async function askCoordinator(
 	token: string | null,
 	options: RequestOptions,
 ): Promise<Dispatcher.ResponseData> {
-	const { method = "GET", json, body, headers } = options;
+	const { method = "GET", json, body, headers, timeoutMs } = options;
 	let answer: Dispatcher.ResponseData;
 	// Loaded here: `serve` needs only the options.
 	const { request } = await import("undici");
 	try {
 		answer = await request(server + path, {
 			...{ method, headersTimeout: 0, bodyTimeout: 0 },
+			...(timeoutMs !== undefined && { signal: AbortSignal.timeout(timeoutMs) }),
 			headers: {
 				...(token === null ? {} : { Authorization: `Bearer ${token}` }),
 				...(json === undefined ? {} : { "Content-Type": "application/json" }),

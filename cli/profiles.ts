@@ -79,35 +79,56 @@ export function profileNamed({ profiles }: Pick<Profiles, "profiles">, name: str
 	return Object.hasOwn(profiles, name) ? profiles[name] : undefined;
 }
 
-/** How long a command waits for another one that gets new tokens, and after which time that one is taken for dead. */
-const LOCK_MS = 20_000;
-const STALE_MS = 15_000;
+/** How long a command waits for another one that changes the file, and after which time that one is taken for dead. */
+const WAIT_MS = 40_000;
+const STALE_MS = 30_000;
 
 /** Does something while no other command changes the file. */
 export async function whileLocked<Value>(work: () => Promise<Value>): Promise<Value> {
 	const lock = `${fileName()}.lock`;
-	const until = Date.now() + LOCK_MS;
+	const id = randomUUID();
+	const until = Date.now() + WAIT_MS;
 	mkdirSync(path.dirname(lock), { recursive: true, mode: 0o700 });
-	while (!isTaken(lock)) {
+	while (!isTaken(lock, id)) {
 		if (Date.now() > until) throw new UsageError(`another command holds ${lock} for too long. Remove it, and try again.`);
 		await sleep(50);
 	}
 	try {
 		return await work();
 	} finally {
-		rmSync(lock, { force: true });
+		// Another command may have taken this one for dead.
+		if (holderOf(lock) === id) rmSync(lock, { force: true });
 	}
 }
 
 /** Takes the lock if nobody has it, or who has it is dead. */
-function isTaken(lock: string): boolean {
+function isTaken(lock: string, id: string): boolean {
 	try {
-		writeFileSync(lock, String(process.pid), { flag: "wx", mode: 0o600 });
+		writeFileSync(lock, id, { flag: "wx", mode: 0o600 });
 		return true;
 	} catch (error) {
 		if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-		const held = statSync(lock, { throwIfNoEntry: false });
-		if (held && Date.now() - held.mtimeMs > STALE_MS) rmSync(lock, { force: true });
-		return false;
+	}
+	const held = statSync(lock, { throwIfNoEntry: false });
+	if (held && Date.now() - held.mtimeMs > STALE_MS) putAside(lock, id);
+	return false;
+}
+
+/** Of several commands that see a stale lock, one puts it aside. */
+function putAside(lock: string, id: string): void {
+	const aside = `${lock}.${id}`;
+	try {
+		renameSync(lock, aside);
+		rmSync(aside, { force: true });
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+	}
+}
+
+function holderOf(lock: string): string | null {
+	try {
+		return readFileSync(lock, "utf8");
+	} catch {
+		return null;
 	}
 }

@@ -9,6 +9,9 @@ import { UsageError } from "./usage_error.ts";
 /** A request may take so long until it is checked. */
 const EARLY_MS = 60_000;
 
+/** How long the coordinator may take. Less than what the lock on the profiles is held for. */
+const REFRESH_MS = 10_000;
+
 /** A sign-in whose refresh token is not valid any more. */
 export class SignInEnded extends UsageError {}
 
@@ -28,7 +31,9 @@ export async function tokenOfProfile(name: string, profile: Profile, rejected: s
 	if (isFresh(profile) && profile.access_token !== rejected) return profile.access_token;
 	return whileLocked(async () => {
 		const present = profileNamed(readProfiles(), name);
-		if (!present || "token" in present) throw new UsageError("You have signed out meanwhile. Run windlass login.");
+		if (!present || "token" in present || present.server !== profile.server) {
+			throw new UsageError("You have signed out meanwhile, or signed in elsewhere. Run the command again.");
+		}
 		// Another command was faster.
 		if (isFresh(present) && present.access_token !== rejected) return present.access_token;
 		const pair = await nextPair(present);
@@ -50,7 +55,11 @@ function isFresh({ access_until }: Exclude<Profile, { token: string }>): boolean
 
 async function nextPair({ server, refresh_token }: Exclude<Profile, { token: string }>): Promise<TokenPair> {
 	try {
-		const { body } = await askCoordinator(server, "/api/v1/logins/refresh", null, { method: "POST", json: { refresh_token } });
+		const { body } = await askCoordinator(server, "/api/v1/logins/refresh", null, {
+			method: "POST",
+			json: { refresh_token },
+			timeoutMs: REFRESH_MS,
+		});
 		return (await body.json()) as TokenPair;
 	} catch (error) {
 		if (error instanceof ApiError && error.code === "authentication_required")

@@ -42,6 +42,7 @@ import { storedPipelineRoutes } from "./pipelines/api.ts";
 import { pipelinesPages } from "./pipelines/pages/routes.ts";
 import { pipelineRoutes } from "./pipelines/validate_api.ts";
 import { projectRoleRoutes } from "./project_roles/api.ts";
+import { projectRolesPages } from "./project_roles/pages/actions.ts";
 import { projectRoutes } from "./projects/api.ts";
 import { projectsPages } from "./projects/pages/routes.ts";
 import { quotaRoutes } from "./quotas/api.ts";
@@ -124,6 +125,7 @@ export const routes: readonly Route[] = [
 	...approvalsPages,
 	...notificationsPages,
 	...projectsPages,
+	...projectRolesPages,
 	...discoveryPages,
 	...webhooksPages,
 	...schedulesPages,

@@ -5,7 +5,7 @@ import { ApiError } from "../../schema/wire/errors.ts";
 import type { ClaimedLogin, Login } from "../../schema/wire/logins.ts";
 import type { Caller } from "../../schema/wire/tokens.ts";
 import { Connection, profileOf, serverOf } from "../connection.ts";
-import { DEFAULT_PROFILE, type Profile, profileNamed, readProfiles, writeProfiles } from "../profiles.ts";
+import { DEFAULT_PROFILE, type Profile, profileNamed, readProfiles, whileLocked, writeProfiles } from "../profiles.ts";
 import { profileOfPair, SignInEnded, tokenOfReplaced } from "../signed_in.ts";
 import { print, printJson } from "../terminal.ts";
 import { UsageError } from "../usage_error.ts";
@@ -36,9 +36,14 @@ export function loginCommand(): Command {
 			process.stderr.write(`Open this page, compare the code ${code}, and allow it:\n\n  ${url}\n\n`);
 			const { token } = await decided(connection, secret, Date.now() + valid_ms);
 			if (token === null) throw new UsageError("The sign-in was denied on the page.");
-			writeProfiles({ current: name, profiles: { ...readProfiles().profiles, [name]: profileOfPair(server, token) } });
+			// As it is now: another command may have renewed it meanwhile.
+			const former = await whileLocked(async () => {
+				const stored = readProfiles();
+				writeProfiles({ current: name, profiles: { ...stored.profiles, [name]: profileOfPair(server, token) } });
+				return profileNamed(stored, name);
+			});
 			// Nobody has the old one any more. Its coordinator may be gone.
-			if (replaced) await revoke(replaced).catch(() => false);
+			if (former) await revoke(former).catch(() => false);
 			if (flags.output === "json") return printJson({ profile: name, server, name: token.name, role: token.role });
 			print(`Signed in to ${server} as ${token.name}, ${token.role}, until ${token.expires_at}.`);
 		});
@@ -67,16 +72,22 @@ function machineName(): string {
 
 export function logoutCommand(): Command {
 	return command("logout", "Revoke the token of windlass login, and forget it.", "windlass logout").action(async (flags: Flags) => {
-		const { current, profiles } = readProfiles();
-		const name = profileOf(flags) ?? current ?? DEFAULT_PROFILE;
-		const known = profileNamed({ profiles }, name);
-		if (!known) throw new UsageError(`You are not signed in: there is no profile ${name}.`);
-		const revoked = await revoke(known);
-		const rest = Object.fromEntries(Object.entries(profiles).filter(([one]) => one !== name));
-		writeProfiles({ current: name === current ? (Object.keys(rest)[0] ?? null) : current, profiles: rest });
-		if (flags.output === "json") return printJson({ profile: name, server: known.server, revoked });
-		print(`Signed out of ${known.server}.${revoked ? "" : " The token was invalid already."}`);
+		const { name, server, revoked } = await whileLocked(() => signOut(flags));
+		if (flags.output === "json") return printJson({ profile: name, server, revoked });
+		print(`Signed out of ${server}.${revoked ? "" : " The token was invalid already."}`);
 	});
+}
+
+/** Revokes the token of a profile, and forgets it. @throws UsageError without the profile */
+async function signOut(flags: Flags): Promise<{ name: string; server: string; revoked: boolean }> {
+	const { current, profiles } = readProfiles();
+	const name = profileOf(flags) ?? current ?? DEFAULT_PROFILE;
+	const known = profileNamed({ profiles }, name);
+	if (!known) throw new UsageError(`You are not signed in: there is no profile ${name}.`);
+	const revoked = await revoke(known);
+	const rest = Object.fromEntries(Object.entries(profiles).filter(([one]) => one !== name));
+	writeProfiles({ current: name === current ? (Object.keys(rest)[0] ?? null) : current, profiles: rest });
+	return { name, server: known.server, revoked };
 }
 
 /** @returns false if it was invalid already */

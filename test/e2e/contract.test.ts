@@ -392,7 +392,13 @@ describe("the OpenAPI document", () => {
 		const claim = { token: null, body: { secret: asked.secret } };
 		expect(await call("POST /api/v1/logins/claim", {}, claim)).toEqual({ state: "waiting", token: null });
 		const form = new URLSearchParams({ code: asked.code, decision: "allow", role: "viewer" }).toString();
-		await coordinator.request("/login", { method: "POST", body: form });
+		const opened = await coordinator.request("/sign-in", {
+			...{ method: "POST", token: null, redirect: "manual", headers: { Origin: coordinator.url } },
+			body: new URLSearchParams({ token: ADMIN_TOKEN }).toString(),
+		});
+		const session = { Origin: coordinator.url, Cookie: opened.headers.get("Set-Cookie")?.split(";")[0] ?? "" };
+		await coordinator.request("/login", { method: "POST", token: null, headers: session, body: form });
+		await coordinator.request("/sign-out", { method: "POST", token: null, redirect: "manual", headers: session });
 		const { token } = await call("POST /api/v1/logins/claim", {}, claim);
 		expect(token).toMatchObject({ kind: "service", name: "laptop", role: "viewer" });
 		await call("POST /api/v1/logins/claim", {}, claim);

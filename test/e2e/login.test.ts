@@ -117,6 +117,9 @@ describe("windlass login", () => {
 			403,
 		);
 		expect((await post("/login", { code, decision: "allow", role: "viewer" }, { Origin: coordinator.url })).status).toBe(401);
+		// A token would make itself one that lives longer.
+		const body = new URLSearchParams({ code, decision: "allow", role: "viewer" }).toString();
+		expect((await coordinator.request("/login", { method: "POST", body })).status).toBe(403);
 		await program.kill();
 	});
 

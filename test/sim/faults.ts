@@ -80,6 +80,7 @@ const SELDOM_CALLED: ReadonlySet<string> = new Set([
 	"revokeRegistrationToken",
 	"rotateToken",
 	"setDiskError",
+	"setQuotas",
 	"snooze",
 	"sourceOf",
 	"submitAll",

@@ -56,7 +56,7 @@ describe("a role in a project", () => {
 	test("opens what it allows there, and nothing elsewhere", async () => {
 		for (const path of ["/api/v1/runs", "/api/v1/runs/batch"]) {
 			expect([path, await statusOf(noa, "POST", path, submission("web"))]).toEqual([path, 403]);
-			expect([path, await statusOf(mia, "POST", path, submission("app"))]).toEqual([path, path.endsWith("batch") ? 403 : 403]);
+			expect([path, await statusOf(mia, "POST", path, submission("app"))]).toEqual([path, 403]);
 		}
 		const { id } = await json<SubmittedRun>(mia, "POST", "/api/v1/runs", submission("web"));
 		const other = await json<SubmittedRun>(asAdmin, "POST", "/api/v1/runs", submission("app"));
@@ -93,6 +93,20 @@ describe("a role in a project", () => {
 			false,
 			false,
 		]);
+		// Who gives roles does that there, too.
+		const settings = await (await ask(asAdmin, "GET", "/projects/web?tab=settings")).text();
+		expect([settings.includes("Roles in this project"), text.includes("Roles in this project")]).toEqual([true, false]);
+		const form = (fields: Record<string, string>) =>
+			exports.default.fetch(
+				new Request("http://windlass.test/projects/web/roles", {
+					...{ method: "POST", redirect: "manual", headers: asAdmin, body: new URLSearchParams(fields).toString() },
+				}),
+			);
+		expect((await form({ person: "noa.p", role: "developer" })).status).toBe(303);
+		expect((await form({ person: "noa.p", role: "king" })).status).toBe(422);
+		expect(await statusOf(noa, "POST", "/api/v1/runs", submission("web"))).toBe(201);
+		expect(await statusOf(asAdmin, "POST", "/projects/web/roles/noa.p/take")).toBe(303);
+		expect(await statusOf(noa, "POST", "/api/v1/runs", submission("web"))).toBe(403);
 		const elsewhere = await (await ask(mia, "GET", "/projects/app?tab=settings")).text();
 		expect(elsewhere).not.toContain('action="/projects/app"');
 	});
@@ -107,6 +121,8 @@ describe("a role in a project", () => {
 		expect(await statusOf(bearer(strong), "POST", "/api/v1/runs", submission("web"))).toBe(201);
 		expect(await statusOf(bearer(strong), "POST", "/api/v1/runs", submission("app"))).toBe(403);
 		expect(await statusOf(bearer(weak), "POST", "/api/v1/runs", submission("web"))).toBe(403);
+		// Their own are theirs to revoke, whatever the role of the team is.
+		expect(await statusOf(mia, "DELETE", `/api/v1/tokens/${strong.id}`)).toBe(204);
 		expect((await made("admin")).status).toBe(403);
 		expect((await made("maintainer", { name: "bot-of-web", projects: ["web"] })).status).toBe(201);
 		expect((await made("maintainer", { name: "bot-of-app", projects: ["app"] })).status).toBe(403);
@@ -128,9 +144,23 @@ describe("a role in a project", () => {
 			["mia.p", "maintainer", "viewer", "admin"],
 			["noa.p", "admin", "viewer", "ben.p"],
 		]);
+		const bot = await json<CreatedToken>(ben, "POST", "/api/v1/tokens", {
+			name: "bot-of-ben",
+			role: "admin",
+			expires_in: "1d",
+			projects: ["web"],
+		});
+		const asBot = { Authorization: `Bearer ${bot.token}` };
+		expect(await statusOf(asBot, "PATCH", "/api/v1/projects/web", { default_branch: "main" })).toBe(200);
+		expect((await grant(asBot, "web", "ben.p", "viewer")).status).toBe(403);
+		expect((await ask(ben, "PUT", "/api/v1/sources", {})).status).not.toBe(403);
+		expect((await ask(noa, "POST", "/api/v1/pipelines", { name: "p", project: "app", yaml: "steps: [make]" })).status).toBe(403);
+		expect((await ask(noa, "POST", "/api/v1/pipelines", { name: "p", project: "web", yaml: "steps: [make]" })).status).toBe(201);
 		expect(await statusOf(ben, "DELETE", "/api/v1/projects/web/roles/noa.p")).toBe(204);
 		expect(await statusOf(noa, "POST", "/api/v1/runs", submission("web"))).toBe(403);
 		expect(await statusOf(ben, "DELETE", "/api/v1/projects/web/roles/noa.p")).toBe(404);
+		expect(await statusOf(asAdmin, "DELETE", "/api/v1/projects/web/roles/ben.p")).toBe(204);
+		expect(await statusOf(asBot, "GET", "/api/v1/projects/web")).toBe(401);
 	});
 
 	test("ends with the project, also for a new one of its name, and with the person", async () => {

@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, isNull, lt, ne, or, type SQL } from "drizzle-orm";
+import { and, desc, eq, gt, isNull, lt, ne, or, type SQL, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { alias } from "drizzle-orm/sqlite-core";
 import { sessions, signInLinks, tokens } from "../../schema/database/tables.ts";
@@ -132,6 +132,24 @@ export async function revoke(db: D1Database, { id, hash }: Token, now: number): 
 	trusted.evict(hash);
 	live.evict(ALL);
 	trustedActors.evictAll();
+}
+
+/**
+ * Revokes the tokens that open a project, among others perhaps.
+ * @param madeBy only those that somebody of this name has made; null: all
+ */
+export async function revokeProjectTokens(
+	db: D1Database,
+	{ team, project, madeBy }: { team: string; project: string; madeBy: string | null },
+	now: number,
+): Promise<void> {
+	const opens = sql`EXISTS (SELECT 1 FROM json_each(${tokens.projects}) WHERE value = ${project})`;
+	const isOfMaker = madeBy === null ? undefined : eq(tokens.created_by, madeBy);
+	await drizzle(db)
+		.update(tokens)
+		.set({ revoked_at: now })
+		.where(and(eq(tokens.team, team), eq(tokens.kind, "project"), isNull(tokens.revoked_at), opens, isOfMaker));
+	evictTokens();
 }
 
 const live = new TrustedRows<ReadonlySet<string>>();

@@ -1,4 +1,4 @@
-import { and, eq, gt, isNull, lt, notInArray, or } from "drizzle-orm";
+import { and, eq, gt, isNull, notInArray, or } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { refreshTokens, tokens } from "../../schema/database/tables.ts";
 
@@ -7,13 +7,9 @@ import { refreshTokens, tokens } from "../../schema/database/tables.ts";
 /** How long a used one is kept. A second use after that is refused like any unknown one. */
 const KEPT_MS = 7 * 24 * 60 * 60_000;
 
-/** Adds one of a family, and deletes those of it that were used long ago. */
+/** Adds the first one of a family. */
 export async function addRefreshToken(db: D1Database, hash: string, tokenId: string, now: number): Promise<void> {
-	const drizzled = drizzle(db);
-	await drizzled.batch([
-		drizzled.insert(refreshTokens).values({ hash, token_id: tokenId, created_at: now, used_at: null }),
-		drizzled.delete(refreshTokens).where(and(eq(refreshTokens.token_id, tokenId), lt(refreshTokens.used_at, now - KEPT_MS))),
-	]);
+	await drizzle(db).insert(refreshTokens).values({ hash, token_id: tokenId, created_at: now, used_at: null });
 }
 
 /** The token that a refresh token is of; undefined if it is unknown. */
@@ -22,14 +18,33 @@ export async function findRefreshToken(db: D1Database, hash: string): Promise<{ 
 	return found;
 }
 
-/** @returns false if it was used before */
-export async function useRefreshToken(db: D1Database, hash: string, now: number): Promise<boolean> {
-	const used = await drizzle(db)
-		.update(refreshTokens)
-		.set({ used_at: now })
-		.where(and(eq(refreshTokens.hash, hash), isNull(refreshTokens.used_at)))
-		.returning({ hash: refreshTokens.hash });
-	return used.length > 0;
+/**
+ * Uses a refresh token, and adds the next one of its family in the same transaction.
+ * @returns false if it was used before
+ */
+export async function exchangeRefreshToken(
+	db: D1Database,
+	hash: string,
+	next: { hash: string; tokenId: string },
+	now: number,
+): Promise<boolean> {
+	const use = "UPDATE refresh_tokens SET used_at = ?1 WHERE hash = ?2 AND used_at IS NULL RETURNING hash";
+	// In the same millisecond a second use adds one, too: it ends the family, with all of them.
+	const add = `INSERT INTO refresh_tokens (hash, token_id, created_at, used_at)
+		SELECT ?1, ?2, ?3, NULL WHERE EXISTS (SELECT 1 FROM refresh_tokens WHERE hash = ?4 AND used_at = ?3)`;
+	const clean = "DELETE FROM refresh_tokens WHERE token_id = ?1 AND used_at < ?2";
+	const [used] = await db.batch([
+		db.prepare(use).bind(now, hash),
+		db.prepare(add).bind(next.hash, next.tokenId, now, hash),
+		db.prepare(clean).bind(next.tokenId, now - KEPT_MS),
+	]);
+	return (used?.results.length ?? 0) > 0;
+}
+
+/** Whether a token stands for a sign-in of a command. */
+export async function isSignIn(db: D1Database, tokenId: string): Promise<boolean> {
+	const found = await drizzle(db).select().from(refreshTokens).where(eq(refreshTokens.token_id, tokenId)).limit(1);
+	return found.length > 0;
 }
 
 /** Deletes those of a family that has ended. */

@@ -91,6 +91,11 @@ export async function decide(decider: Decider, code: string, role: Role | null):
 			suggestions: [`Choose the role ${own} or a lesser one.`],
 		});
 	}
+	if (role !== null && principal.sessionId === null) {
+		throw new ApiError("forbidden", "A sign-in is allowed on the page, and by no token: it would outlive the token.", {
+			suggestions: ["Open the page in a browser in which you are signed in."],
+		});
+	}
 	if (role !== null && principal.personId === null && !may(principal.role, "tokens.manage")) {
 		throw new ApiError("forbidden", `${principal.name} is a token of a program: commands act as people.`, {
 			suggestions: ["Sign in as a person, with a name and a password."],

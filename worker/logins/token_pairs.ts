@@ -17,12 +17,16 @@ import * as store from "./refresh_store.ts";
 
 const PREFIX = "wlx_";
 
-/** The next pair of a sign-in. */
-export async function newPair({ environment, baseUrl }: AnonymousContext, tokenId: string): Promise<TokenPair> {
-	const refresh = PREFIX + randomSecret();
-	await store.addRefreshToken(environment.DB, await sha256(refresh), tokenId, Date.now());
+/** The first pair of a sign-in. */
+export async function newPair(context: AnonymousContext, tokenId: string): Promise<TokenPair> {
+	const first = PREFIX + randomSecret();
+	await store.addRefreshToken(context.environment.DB, await sha256(first), tokenId, Date.now());
+	return pairWith(context, tokenId, first);
+}
+
+async function pairWith({ environment, baseUrl }: AnonymousContext, tokenId: string, refreshToken: string): Promise<TokenPair> {
 	const access = await signAccessToken(environment, tokenId, baseUrl);
-	return { token_type: "Bearer", access_token: access, expires_in: ACCESS_TOKEN_S, refresh_token: refresh };
+	return { token_type: "Bearer", access_token: access, expires_in: ACCESS_TOKEN_S, refresh_token: refreshToken };
 }
 
 /**
@@ -37,7 +41,9 @@ export async function refresh(context: AnonymousContext, refreshToken: string): 
 	const found = await store.findRefreshToken(DB, hash);
 	const token = found && (await findActor(DB, DEFAULT_TEAM, found.tokenId));
 	if (!token) throw ended("It has ended, was revoked, or its person was removed.");
-	if (await store.useRefreshToken(DB, hash, Date.now())) return newPair(context, token.id);
+	const next = PREFIX + randomSecret();
+	const isFirstUse = await store.exchangeRefreshToken(DB, hash, { hash: await sha256(next), tokenId: token.id }, Date.now());
+	if (isFirstUse) return pairWith(context, token.id, next);
 	await revoke(DB, token, Date.now());
 	await store.deleteFamily(DB, token.id);
 	await recordAudit(environment, token.team, {

@@ -21,6 +21,7 @@ import { listOf } from "../http/pages.ts";
 import { flag, integer, limit, numberCursor, text } from "../http/parameters.ts";
 import type { RequestContext } from "../http/route.ts";
 import { actorOf, type Queried, route } from "../http/route.ts";
+import { assertMayIn } from "../identity/project_scope.ts";
 import { log } from "../platform/logger.ts";
 import { answerSubmitted } from "../runs/service.ts";
 import { presentPipeline, presentVersion } from "./present.ts";
@@ -59,6 +60,7 @@ async function get(context: Caller): Promise<Response> {
 async function create(context: Caller): Promise<Response> {
 	const { request, environment, principal, baseUrl } = context;
 	const { name, project, yaml } = validated(pipelineRequest, await parseBoundedJson(await readText(request, MAX_BODY_BYTES)));
+	assertMayIn(principal, project, "pipelines.change");
 	const created = await createPipeline(environment, { team: principal.team, project, name, actor: actorOf(principal) }, yaml);
 	logStored(context, created);
 	return json(presentPipeline(created, baseUrl), 201, { Location: `/api/v1/pipelines/${created.id}` });
@@ -79,6 +81,7 @@ async function upload(context: Caller): Promise<Response> {
 	const { yaml, filename, ...fields } = await readUpload(request);
 	const named = fields.name ?? filename?.replace(/^.*\//, "").replace(/\.ya?ml$/i, "");
 	const { name, project } = validated(pipelineRequest, { ...fields, name: named, yaml });
+	assertMayIn(principal, project, "pipelines.change");
 	const existing = await findPipelineByName(environment.DB, principal.team, project, name);
 	const actor = actorOf(principal);
 	if (!existing) {
@@ -222,6 +225,7 @@ export const storedPipelineRoutes = [
 		path: "/api/v1/pipelines",
 		allow: ["user"],
 		action: "pipelines.change",
+		scope: "body",
 		description: { summary: "Store a pipeline", answers: { 201: pipelines.storedPipeline } },
 		body: pipelines.pipelineRequest,
 		handle: create,
@@ -231,6 +235,7 @@ export const storedPipelineRoutes = [
 		path: "/api/v1/pipelines/upload",
 		allow: ["user"],
 		action: "pipelines.change",
+		scope: "body",
 		description: {
 			summary: "Store a pipeline or a new version of it from a form",
 			content: { "multipart/form-data": "the text as pipeline, file or yaml; name (default: the name of the file) and project" },

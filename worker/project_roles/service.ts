@@ -2,6 +2,7 @@ import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { isAtLeast, type Role } from "../../schema/wire/permissions.ts";
 import type { ProjectRole } from "../../schema/wire/project_roles.ts";
 import type { RequestContext } from "../http/route.ts";
+import { revokeProjectTokens } from "../identity/tokens_store.ts";
 import { findPersonNamed } from "../people/service.ts";
 import { requireProject } from "../record/require.ts";
 import * as store from "./store.ts";
@@ -30,8 +31,9 @@ export async function grantRole(context: Caller, role: Role): Promise<void> {
 	const person = await changeable(context);
 	assertGrants(context, role);
 	const granted = { granted_by: principal.name, granted_at: Date.now() };
+	const before = (await rolesIn(context)).find((one) => one.person === person.name)?.role ?? null;
 	await store.putRole(environment.DB, { team, project, person_id: person.id, role, ...granted });
-	Object.assign(context.noted, { project, person: person.name, role });
+	Object.assign(context.noted, { project, person: person.name, role, before });
 }
 
 /** Takes the role again. @throws ApiError `not_found`, `forbidden` and `conflict` as `grantRole` does */
@@ -42,6 +44,8 @@ export async function takeRole(context: Caller): Promise<void> {
 	if (!present) throw notFound("role", `${person.name} in ${project}`);
 	assertGrants(context, present.role);
 	await store.removeRole(context.environment.DB, team, project, person.id);
+	// They made these with the role.
+	await revokeProjectTokens(context.environment.DB, { team, project, madeBy: person.name }, Date.now());
 	Object.assign(context.noted, { project, person: person.name, role: null, before: present.role });
 }
 
@@ -50,6 +54,11 @@ async function changeable({ environment, principal, params }: Caller): Promise<{
 	const name = params.person ?? "";
 	const person = await findPersonNamed(environment.DB, principal.team, name);
 	if (!person) throw notFound("person", name);
+	if (principal.projects !== null) {
+		throw new ApiError("forbidden", "A token for some projects gives no roles: it would outlive the role of who made it.", {
+			suggestions: ["Ask a person who is admin of the project."],
+		});
+	}
 	if (person.id === principal.personId) {
 		throw new ApiError("conflict", "Nobody changes their own role.", { suggestions: ["Ask another admin."] });
 	}

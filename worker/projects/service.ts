@@ -9,6 +9,7 @@ import { removeCachesOfProject } from "../caches/service.ts";
 import { comparedProject } from "../discovery/service.ts";
 import type { RequestContext } from "../http/route.ts";
 import { actorOf } from "../http/route.ts";
+import { revokeProjectTokens } from "../identity/tokens_store.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";
 import { addProject, changeProject, deleteProjectRecord } from "../record/projects.ts";
@@ -182,5 +183,7 @@ export async function deleteProject({ params, environment, principal, requestId 
 	if (!(await deleteProjectRecord(environment.DB, principal.team, name))) throw notFound("project", name);
 	await dispatcherOf(environment, principal.team).deleteProject(name);
 	await removeCachesOfProject(environment, principal.team, name);
+	// A new project of this name is another one.
+	await revokeProjectTokens(environment.DB, { team: principal.team, project: name, madeBy: null }, Date.now());
 	log("info", "project deleted", { request_id: requestId, actor: actorOf(principal), project: name });
 }

@@ -43,6 +43,8 @@ export const sourceRoutes = [
 		path: "/api/v1/sources",
 		allow: ["user", "host"],
 		action: "runs.submit",
+		// The submission that names it names the project.
+		scope: "body",
 		description: {
 			summary: "Upload a tar archive, optionally with gzip, for use as the source of runs",
 			headers: { "Content-Length": "required" },

@@ -16,6 +16,7 @@ import type { RequestContext } from "../http/route.ts";
 import { randomSecret, sha256 } from "../identity/digest.ts";
 import { greatestRoleOf, roleIn } from "../identity/project_roles.ts";
 import * as store from "../identity/tokens_store.ts";
+import { isSignIn } from "../logins/refresh_store.ts";
 import { isByRule } from "../people/service.ts";
 import { log } from "../platform/logger.ts";
 import { findProject } from "../record/projects.ts";
@@ -135,6 +136,11 @@ export async function rotateToken(caller: TokenCaller, id: string, expiresIn: st
 			suggestions: ["Revoke it."],
 		});
 	}
+	if (await isSignIn(environment.DB, row.id)) {
+		throw new ApiError("conflict", `The token ${row.name} is a sign-in of windlass login, which has no secret of its own.`, {
+			suggestions: ["Revoke it, and run windlass login again."],
+		});
+	}
 	const secret = TOKEN_PREFIXES[row.kind as TokenKind] + randomSecret();
 	const end = await shortened(environment.DB, row.kind as TokenKind, principal, endOf(expiresIn, principal, row));
 	const changed = { hash: await sha256(secret), expires_at: end };
@@ -164,7 +170,9 @@ async function changeable({ environment, principal }: TokenCaller, id: string): 
 			suggestions: ["Stop the coordinator, and run: windlass token reset-admin"],
 		});
 	}
-	if (!isAtLeast(principal.role, row.role)) {
+	// What acts as the caller is theirs, whatever their role is now.
+	const isTheirs = row.id === principal.tokenId || (row.person_id !== null && row.person_id === principal.personId);
+	if (!isTheirs && !isAtLeast(grantable(principal, row.kind as TokenKind, row.projects ?? []), row.role)) {
 		throw new ApiError("forbidden", `The token ${row.name} has the role ${row.role}; ${principal.name} is ${principal.role}.`, {
 			details: { role: principal.role },
 			suggestions: [`Ask a person with the role ${row.role}.`],

@@ -14,3 +14,13 @@ export async function findTrustedActor(): Promise<null> {
 }
 
 export async function recordUse(): Promise<void> {}
+
+export async function addToken(): Promise<boolean> {
+	return false;
+}
+
+export async function revoke(): Promise<void> {}
+
+export function evictTokens(): void {}
+
+export async function revokeProjectTokens(): Promise<void> {}

@@ -11,6 +11,8 @@ import { isVisitor } from "../../identity/visitors.ts";
 import { undeliveredOf } from "../../notifications/service.ts";
 import { listPipelines, presentPipeline } from "../../pipelines/service.ts";
 import { dispatcherOf } from "../../platform/dispatcher.ts";
+import { RolesView } from "../../project_roles/pages/roles_view.tsx";
+import { rolesIn } from "../../project_roles/service.ts";
 import { presentRunSummary } from "../../record/present.ts";
 import { projectStats } from "../../record/project_stats.ts";
 import { findProject, listProjects } from "../../record/projects.ts";
@@ -161,7 +163,12 @@ async function viewOf(context: Reader, project: Project, tab: ProjectTab, form: 
 		case "secrets":
 			return <SecretsView project={name} secrets={await listSecrets(environment.DB, team, name)} />;
 		case "settings":
-			return <SettingsView project={project} form={form} />;
+			return (
+				<>
+					<SettingsView project={project} form={form} />
+					<RolesView project={name} roles={await rolesIn({ ...context, params: { name } })} />
+				</>
+			);
 	}
 }
 
