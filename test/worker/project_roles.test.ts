@@ -154,8 +154,8 @@ describe("a role in a project", () => {
 		expect(await statusOf(asBot, "PATCH", "/api/v1/projects/web", { default_branch: "main" })).toBe(200);
 		expect((await grant(asBot, "web", "ben.p", "viewer")).status).toBe(403);
 		expect((await ask(ben, "PUT", "/api/v1/sources", {})).status).not.toBe(403);
-		expect((await ask(noa, "POST", "/api/v1/pipelines", { name: "p", project: "app", yaml: "steps: [make]" })).status).toBe(403);
-		expect((await ask(noa, "POST", "/api/v1/pipelines", { name: "p", project: "web", yaml: "steps: [make]" })).status).toBe(201);
+		expect((await ask(noa, "POST", "/api/v1/pipelines", { name: "of-noa", project: "app", yaml: "steps: [make]" })).status).toBe(403);
+		expect((await ask(noa, "POST", "/api/v1/pipelines", { name: "of-noa", project: "web", yaml: "steps: [make]" })).status).toBe(201);
 		expect(await statusOf(ben, "DELETE", "/api/v1/projects/web/roles/noa.p")).toBe(204);
 		expect(await statusOf(noa, "POST", "/api/v1/runs", submission("web"))).toBe(403);
 		expect(await statusOf(ben, "DELETE", "/api/v1/projects/web/roles/noa.p")).toBe(404);
