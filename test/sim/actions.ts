@@ -42,6 +42,10 @@ export const ACTIONS = {
 		people.pause();
 	}),
 	"resume queue": part(2, ({ people }) => people.resume()),
+	"limit running jobs": fault(1, ({ world, people }, _, howMuch) => {
+		world.naturally(howMuch * 2 * MINUTE_MS, "the quota is to go", () => people.limitRunning(null));
+		people.limitRunning(2);
+	}),
 
 	"restrict agent": part(3, ({ people }) => people.manageAgent("restrict")),
 	"disable agent": part(2, ({ world, people }, _, howMuch) => {

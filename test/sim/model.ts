@@ -137,6 +137,8 @@ export class Model implements Witness {
 	/** The time at the newest sweep. */
 	#sweptAt = 0;
 	#isPaused = false;
+	/** How many jobs may run at once; null: as many as there is room for. */
+	#mostRunning: number | null = null;
 	/** How many calls there were. */
 	#calls = 0;
 	/** The call that is being taken. */
@@ -296,6 +298,9 @@ export class Model implements Witness {
 			case "pause":
 			case "resume":
 				this.#isPaused = method === "pause";
+				return null;
+			case "setQuotas":
+				this.#mostRunning = (args[0] as { running_jobs: number | null }).running_jobs;
 				return null;
 			default:
 				return null;
@@ -890,6 +895,8 @@ export class Model implements Witness {
 		if (!job || !agent || !agentRow) throw wrong("they are not there");
 		if (job.state !== "queued") throw wrong(`the job is ${job.state}`);
 		if (this.#isPaused) throw wrong("the queue is paused");
+		if (this.#mostRunning !== null && [...this.#live()].length + this.#offers.size >= this.#mostRunning)
+			throw wrong("the team runs as many jobs as it may");
 		if (agentRow.status !== "online" || agent.hasMissedOffer) throw wrong("the agent is not waiting");
 		if (row.session !== agent.session) throw wrong("it is for another session");
 		const isAssigned = row.is_assigned === 1;

@@ -248,6 +248,18 @@ export class People {
 		);
 	}
 
+	/** Sets how many jobs may run at once; null: as many as there is room for. */
+	limitRunning(most: number | null): void {
+		const { coordinator } = this.#surroundings;
+		this.#errand("sets a quota", () =>
+			untilAnswered(async () => {
+				const dispatcher = coordinator.environment.DISPATCHER.getByName("team:default");
+				await dispatcher.setQuotas({ running_jobs: most });
+				await dispatcher.readQuotas();
+			}),
+		);
+	}
+
 	#someRun(): string | null {
 		const { world, ledger } = this.#surroundings;
 		const ids = [...ledger.runs.values()].slice(-6);

@@ -118,6 +118,7 @@ export class Scene {
 		}
 		// A letter from before may still be on its way; after that, nobody pauses anything any more.
 		world.naturally(MINUTE_MS, "the queue is to go on", () => this.people.resume());
+		world.naturally(MINUTE_MS, "the quota is to go", () => this.people.limitRunning(null));
 		this.#freeAgents();
 	}
 
