@@ -188,17 +188,20 @@ describe("a quota", () => {
 		});
 		const agent = await shared.agent("quota", { slots: "4" });
 		expect((await shared.get<Run>(`/api/v1/runs/${id}/wait?timeout=60`)).state).toBe("failed");
+		// Nobody takes what waits, until the numbers are looked at.
 		await agent.kill();
+		await shared.post("/api/v1/queue/pause", {});
 		await change({ queued_jobs: 1 });
 		const rerun = await shared.request(`/api/v1/runs/${id}/rerun`, { method: "POST", body: JSON.stringify({ only: "failed" }) });
 		expect(rerun.status).toBe(201);
 		expect((await submit(["x"])).status).toBe(403);
 		const { headers, body } = githubDelivery("pull_request", githubPullRequest({ sha: "b".repeat(40), fork: true }), secret);
 		const delivered = await shared.request(`/hooks/${project}`, { method: "POST", token: null, headers, body });
-		expect([delivered.status, (await delivered.json()) as object]).toEqual([
-			202,
-			expect.objectContaining({ run_id: expect.stringMatching(/^run_/) }),
-		]);
+		const { run_id } = (await delivered.json()) as { run_id: string };
+		expect([delivered.status, run_id]).toEqual([202, expect.stringMatching(/^run_/)]);
+		const { id: again } = (await rerun.json()) as SubmittedRun;
+		for (const run of [again, run_id]) await shared.request(`/api/v1/runs/${run}/cancel`, { method: "POST", body: "{}" });
+		await shared.post("/api/v1/queue/resume", {});
 	});
 
 	test("of running jobs gives the free place to the best job, and not to the agent that asks first", async () => {
