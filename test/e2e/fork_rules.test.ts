@@ -97,9 +97,9 @@ describe("trusted_authors", () => {
 
 	test("are only those who have both opened it and act now", async () => {
 		for (const [author, sender, more] of [
-			["stranger", "ada", {}],
-			["ada", "stranger", { action: "synchronize" }],
-			["stranger", "ada", { action: "ready_for_review" }],
+			["outsider", "ada", {}],
+			["ada", "outsider", { action: "synchronize" }],
+			["outsider", "ada", { action: "ready_for_review" }],
 			["ada2", "ada2", {}],
 			["renovate", "renovate", {}],
 			["", "", {}],
@@ -120,7 +120,7 @@ describe("fork_approvers", () => {
 	test("are the only ones who approve and decline, also by a rerun; an admin is not among them by itself", async () => {
 		await change({ fork_approvers: ["lena"] });
 		const [lena, olga, admin] = [await person("lena", "maintainer"), await person("olga", "maintainer"), await person("root", "admin")];
-		const id = await fork("stranger", "stranger");
+		const id = await fork("outsider", "outsider");
 		for (const headers of [olga, admin]) {
 			for (const what of ["approve", "decline"]) {
 				const refused = await post(`/api/v1/runs/${id}/${what}`, headers);
@@ -142,7 +142,7 @@ describe("fork_approvers", () => {
 	});
 
 	test("have to read what a repeated discovery finds: it approves nothing", async () => {
-		const discovery = await deliver("stranger", "stranger", {});
+		const discovery = await deliver("outsider", "outsider", {});
 		expect((await read(await foundBy(discovery))).approved_by).toBeNull();
 		const again = (await (await coordinator.request(`/api/v1/runs/${discovery}/rerun`, { method: "POST", body: "{}" })).json()) as Run;
 		const { approved_by, jobs } = await read(await foundBy(again.id));

@@ -203,7 +203,7 @@ describe("the tokens of a sign-in", () => {
 		expect(caller).toMatchObject({ name: "lena", role: "maintainer", token_id: id });
 	});
 
-	test("are refreshed once; a second use ends the sign-in for whoever has the newer one, and is in the audit log", async () => {
+	test("are refreshed once; a second use ends the sign-in with all of its tokens, and is in the audit log", async () => {
 		const first = await pair();
 		const second = await refresh(first.refresh_token);
 		expect([second.status, await statusOf(second.pair.access_token)]).toEqual([200, 200]);

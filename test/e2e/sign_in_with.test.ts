@@ -237,7 +237,7 @@ describe("an invitation", () => {
 		const way = `/sign-in/with/company?invitation=${new URL(url).searchParams.get("code")}`;
 		expect(await whoami((await signIn("guest", way)).browser)).toMatchObject({ name: "guest", role: "maintainer" });
 		expect(await whoami((await signIn("guest")).browser)).toMatchObject({ name: "guest", role: "maintainer" });
-		expect((await signIn("stranger", way)).page.status).toBe(401);
+		expect((await signIn("outsider", way)).page.status).toBe(401);
 	});
 
 	test("gives nobody an account that is somebody else's", async () => {

@@ -3,7 +3,7 @@ import Provider, { type AccountClaims } from "oidc-provider";
 import { listen } from "./http_server.ts";
 import type { AtEnd } from "./processes.ts";
 
-/** A real identity provider of OpenID Connect. Whoever comes is signed in as the person of the hour. */
+/** A real identity provider of OpenID Connect. Each browser is signed in as the person that the test names. */
 export class IdentityProvider {
 	readonly issuer: string;
 	/** Who is signed in when a browser comes; null: it says no. */

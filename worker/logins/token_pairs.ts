@@ -30,8 +30,8 @@ async function pairWith({ environment, baseUrl }: AnonymousContext, tokenId: str
 }
 
 /**
- * Uses a refresh token. A second use means that somebody has a copy: then the whole sign-in ends, for
- * whoever has the newer one (RFC 9700, 4.14.2).
+ * Uses a refresh token. A second use means that somebody has a copy: then the whole sign-in ends,
+ * with the newer tokens, too (RFC 9700, 4.14.2).
  * @throws ApiError `authentication_required`
  */
 export async function refresh(context: AnonymousContext, refreshToken: string): Promise<TokenPair> {

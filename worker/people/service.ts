@@ -1,5 +1,6 @@
 export { signInByAccount } from "./account_people.ts";
 export { invitationOf, join, joinWithAccount } from "./joining.ts";
+export { findPersonNamed } from "./store.ts";
 
 import { parseDuration } from "../../schema/wire/duration.ts";
 import { ApiError, notFound } from "../../schema/wire/errors.ts";
@@ -177,11 +178,6 @@ function tooManyPasswords(retryAfter: number): ApiError {
 /** Whether the rules of an identity provider have let a person in. */
 export async function isByRule(db: D1Database, personId: string): Promise<boolean> {
 	return (await store.findRuledAccount(db, personId)) !== undefined;
-}
-
-/** The person of this name; undefined without one. */
-export async function findPersonNamed(db: D1Database, team: string, name: string): Promise<Token | undefined> {
-	return (await store.listPeople(db, team)).find((person) => person.name === name);
 }
 
 /** Whether the caller signs in with a password. */

@@ -24,6 +24,15 @@ export async function findPerson(db: D1Database, team: string, id: string): Prom
 	return found;
 }
 
+/** The person of this name; undefined without one. */
+export async function findPersonNamed(db: D1Database, team: string, name: string): Promise<Token | undefined> {
+	const [found] = await drizzle(db)
+		.select()
+		.from(tokens)
+		.where(and(isPerson(team), eq(tokens.name, name)));
+	return found;
+}
+
 /** The person of this name with the hash of their password; undefined without one. */
 export async function findByName(db: D1Database, team: string, name: string): Promise<{ person: Token; phc: string } | undefined> {
 	const [found] = await drizzle(db)

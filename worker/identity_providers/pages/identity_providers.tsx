@@ -37,7 +37,11 @@ async function show(context: Reader, form: ProviderForm, status = 200): Promise<
 
 async function submit(context: Reader): Promise<Response> {
 	const form = new URLSearchParams(await readText(context.request, MAX_FORM_BYTES));
-	const fields = Object.fromEntries(Object.keys(EMPTY).map((name) => [name, (form.get(name) ?? "").trim()])) as unknown as ProviderFields;
+	const text = (name: keyof ProviderFields) => (form.get(name) ?? "").trim();
+	const fields: ProviderFields = {
+		...{ name: text("name"), kind: text("kind"), url: text("url"), label: text("label"), client_id: text("client_id") },
+		...{ client_secret: text("client_secret"), scopes: text("scopes"), groups_claim: text("groups_claim"), sign_up: text("sign_up") },
+	};
 	try {
 		await putProvider({ ...context, params: { name: fields.name } }, validated(identityProviderRequest, requestOf(fields)));
 		return backTo("/identity-providers");
