@@ -175,7 +175,9 @@ export function SettingsView({ project, form }: { project: Project; form: FormPr
 			<h2>Badge</h2>
 			<p>
 				<code>{`${baseOf(project)}/badge/${project.name}.svg`}</code>{" "}
-				<span class="soft">{project.public_badges || project.public ? "public" : "only for signed-in users; allow Public badges above"}</span>
+				<span class="soft">
+					{project.public_badges || project.public ? "public" : "only for signed-in users; allow Public badges above"}
+				</span>
 			</p>
 			{mayReaderPost(`${path}/delete`) && <h2>Delete</h2>}
 			<PostForm action={`${path}/delete`}>
