@@ -1,6 +1,7 @@
 import { Readable } from "node:stream";
 import type { Command } from "commander";
 import { ApiError } from "../schema/wire/errors.ts";
+import { TEAM_HEADER } from "../schema/wire/teams.ts";
 import { askCoordinator, noAnswer, type RequestOptions } from "./coordinator_request.ts";
 import { ownSecret } from "./own_secrets.ts";
 import { findProfile } from "./profiles.ts";
@@ -15,6 +16,7 @@ export interface ConnectionFlags {
 	server?: string;
 	apiToken?: string;
 	profile?: string;
+	team?: string;
 }
 
 export const DEFAULT_SERVER = "http://127.0.0.1:7070";
@@ -24,6 +26,7 @@ export function withConnection(command: Command): Command {
 	return command
 		.option("--server <url>", `the coordinator's address (WINDLASS_SERVER; default: ${DEFAULT_SERVER})`)
 		.option("--profile <name>", "one of the coordinators that you have signed in to with windlass login (WINDLASS_PROFILE)")
+		.option("--team <slug>", "another team than your own, for operators (WINDLASS_TEAM)")
 		.option(
 			"--api-token <token>",
 			"the token; other users see it in the process list, so better set WINDLASS_API_TOKEN (or WINDLASS_ADMIN_TOKEN)",
@@ -73,12 +76,15 @@ function chosen(flags: ConnectionFlags): { server: string; token: TokenSource } 
 export class Connection {
 	readonly server: string;
 	readonly #token: TokenSource;
+	readonly #headers: Readonly<Record<string, string>>;
 
 	/** @throws UsageError without a token */
 	constructor(flags: ConnectionFlags) {
 		const { server, token } = chosen(flags);
 		this.server = server;
 		this.#token = token;
+		const team = flags.team ?? process.env.WINDLASS_TEAM;
+		this.#headers = team ? { [TEAM_HEADER]: team } : {};
 	}
 
 	/** A connection for what needs no token. */
@@ -123,7 +129,11 @@ export class Connection {
 	}
 
 	async #send(path: string, options: RequestOptions) {
-		const ask = (token: string) => askCoordinator(this.server, path, token === NO_TOKEN ? null : token, options);
+		const ask = (token: string) =>
+			askCoordinator(this.server, path, token === NO_TOKEN ? null : token, {
+				...options,
+				headers: { ...this.#headers, ...options.headers },
+			});
 		const token = await this.#token(null);
 		try {
 			return await ask(token);

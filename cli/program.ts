@@ -37,6 +37,7 @@ const COMMANDS: Readonly<Record<string, (setExitCode: SetExitCode) => Promise<Co
 	deliveries: async () => (await import("./commands/deliveries.ts")).deliveriesCommand(),
 	secrets: async () => (await import("./commands/secrets.ts")).secretsCommand(),
 	"identity-providers": async () => (await import("./commands/identity_providers.ts")).identityProvidersCommand(),
+	teams: async () => (await import("./commands/teams.ts")).teamsCommand(),
 	people: async () => (await import("./commands/people.ts")).peopleCommand(),
 	audit: async (setExitCode) => (await import("./commands/audit.ts")).auditCommand(setExitCode),
 	sessions: async () => (await import("./commands/sessions.ts")).sessionsCommand(),

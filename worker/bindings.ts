@@ -122,6 +122,8 @@ export interface PollResult {
 	results: { attemptId: string; state: AttemptState | null; error: Omit<WireError, "details"> | null }[];
 	/** How long the poll has waited, in milliseconds. */
 	heldMs: number;
+	/** The largest log of a job that the team allows, in bytes; null: as large as the coordinator does. */
+	logQuota: number | null;
 }
 
 /** The answer to a submission. */
@@ -383,10 +385,16 @@ export interface LogChunk {
 	isElsewhere: boolean;
 }
 
+/** Whose log it is, and the most that it may have. */
+export interface LogOwner {
+	team: string;
+	maxBytes: number;
+}
+
 /** Holds the logs of live attempts; one of a fixed number, by the name `log:<number>`. */
 export interface LogShard extends Rpc.DurableObjectBranded {
 	/** Appends bytes at exactly the end of the log. */
-	append(attemptId: string, owner: { team: string }, offset: number, bytes: Uint8Array): Promise<AppendResult>;
+	append(attemptId: string, owner: LogOwner, offset: number, bytes: Uint8Array): Promise<AppendResult>;
 	/** Records the progress of the steps. */
 	putSteps(attemptId: string, owner: { team: string }, steps: Step[]): Promise<{ isClosed: boolean }>;
 	/** The steps and the size of the log of a live attempt; a log without a byte is empty. */

@@ -16,17 +16,16 @@ import { claimedBy, identify, type Principal } from "./identity/principal.ts";
 import { endedSessionCookie, showsSession } from "./identity/session.ts";
 import { isVisitor } from "./identity/visitors.ts";
 import { countWrongCredential } from "./identity/wrong_credentials.ts";
-import { offeredProviders } from "./identity_providers/service.ts";
 import { admitVisitor } from "./permissions/admit_visitor.ts";
 import { authorize } from "./permissions/authorize.ts";
 import { raiseRole } from "./permissions/raise_role.ts";
 import { errorFields, log, setLogLevel } from "./platform/logger.ts";
 import { assertPrepared } from "./platform/prepared.ts";
 import { assertMigrated } from "./platform/schema_version.ts";
-import { DEFAULT_TEAM } from "./platform/team.ts";
 import { QueueObject } from "./queue/dispatcher.ts";
 import { type Counted, countRequest } from "./rate_limits/service.ts";
 import { routes } from "./routes.ts";
+import { signInOffer } from "./sessions/service.ts";
 import { DATABASE_PATH } from "./system/host.ts";
 import { errorPage } from "./ui/error_page.tsx";
 
@@ -115,28 +114,29 @@ async function handle(
 	const baseUrl = (environment.PUBLIC_URL || ownOrigin).replace(/\/+$/, "");
 	const ownOrigins = baseUrl === ownOrigin ? [ownOrigin] : [ownOrigin, new URL(baseUrl).origin];
 	// Webhooks may carry credentials of the forge; a route for anyone ignores credentials.
-	const identified = isOpen ? ANYONE : await identify(environment, request, client, baseUrl.startsWith("https:"));
+	const identified = isOpen ? ANYONE : await identify(environment, request, client, baseUrl.startsWith("https:"), route.isAtHome);
 	caller.principal = identified;
 	caller.counted = countRequest(environment, route, identified, client, Date.now());
 	if (caller.counted?.error) throw caller.counted.error;
 	const values = decodedParams(params);
 	const about = { environment, params: values, url };
-	const admitted = await admitVisitor(route, identified, about);
-	const principal = await raiseRole(route, admitted, about);
-	const context: RequestContext = {
-		request,
-		url,
-		params: values,
-		principal,
-		client,
-		environment,
-		requestId,
-		baseUrl,
-		ownOrigins,
-		noted: {},
-		mayPost: (path) => mayPost(path, OF_PROJECT.test(path) ? principal : admitted),
+	const handleAs = async (admitted: Principal) => {
+		const principal = await raiseRole(route, admitted, about);
+		const context: RequestContext = {
+			...{ request, url, params: values, principal, client, environment, requestId, baseUrl, ownOrigins, noted: {} },
+			mayPost: (path) => mayPost(path, OF_PROJECT.test(path) ? principal : admitted),
+		};
+		return isAudited(route) ? handleAudited(route, context) : handleAllowed(route, context);
 	};
-	return isAudited(route) ? handleAudited(route, context) : handleAllowed(route, context);
+	try {
+		return await handleAs(await admitVisitor(route, identified, about));
+	} catch (error) {
+		if (route.visitors !== true || identified.kind !== "user" || !(error instanceof ApiError) || error.code !== "not_found") throw error;
+		// What everybody sees is no secret to people of other teams.
+		const visitor = await admitVisitor(route, ANYONE, about);
+		if (visitor.kind !== "user" || visitor.team === identified.team) throw error;
+		return handleAs(visitor);
+	}
 }
 
 async function handleAllowed(route: Route, context: RequestContext): Promise<Response> {
@@ -252,8 +252,16 @@ async function answerError(
 	const wantsPage = /\btext\/html\b/.test(request.headers.get("Accept") ?? "") && url !== null && !url.pathname.startsWith("/api/");
 	if (!wantsPage) return errorAnswer(known, requestId);
 	// The sign-in form works without the providers: the error may be about the database.
-	const providers = isUnidentified(known) ? await offeredProviders(environment.DB, DEFAULT_TEAM).catch(() => []) : [];
-	return errorPage({ environment, principal, url, request }, known, { requestId, providers });
+	const offer = isUnidentified(known) ? await offerFor(environment, request, url) : NO_OFFER;
+	return errorPage({ environment, principal, url, request }, known, { requestId, offer });
+}
+
+const NO_OFFER = { team: null, providers: [] };
+
+async function offerFor(environment: Environment, request: Request, url: URL) {
+	const { scheme } = clientOf(request, environment);
+	const isSecure = (environment.PUBLIC_URL || (scheme ?? url.protocol)).startsWith("https");
+	return signInOffer(environment.DB, { request, url, isSecure }).catch(() => NO_OFFER);
 }
 
 function internalError(error: unknown, requestId: string): ApiError {

@@ -63,6 +63,8 @@ import { hostRoutes } from "./system/host.ts";
 import { systemPages } from "./system/pages/routes.ts";
 import { queueRoutes } from "./system/pause.ts";
 import { EVERYONE } from "./system/service.ts";
+import { teamRoutes } from "./teams/api.ts";
+import { teamsPages } from "./teams/pages/teams.tsx";
 import { testRoutes } from "./test_results/api.ts";
 import { testResultsPages } from "./test_results/pages/routes.ts";
 import { tokenRoutes } from "./tokens/api.ts";
@@ -116,6 +118,7 @@ export const routes: readonly Route[] = [
 	...eventRoutes,
 	...queueRoutes,
 	...quotaRoutes,
+	...teamRoutes,
 	...retentionRoutes,
 	...hostRoutes,
 	...runsPages,
@@ -140,6 +143,7 @@ export const routes: readonly Route[] = [
 	...peoplePages,
 	...identityProvidersPages,
 	...quotasPages,
+	...teamsPages,
 	...signInWithPages,
 	...loginPages,
 	...assetRoutes,

@@ -1,6 +1,7 @@
 import { formatBytes, parseBytes } from "../../schema/wire/bytes.ts";
 import { formatDuration, parseDuration } from "../../schema/wire/duration.ts";
 import { renewTimeoutFor, shortestLease } from "../../schema/wire/lease_rule.ts";
+import { LEAST_LOG_LIMIT } from "../../schema/wire/limits.ts";
 import type { LogLevel } from "../../schema/wire/log_levels.ts";
 import { parsePublicUrl } from "../../schema/wire/public_url.ts";
 import { parseRateLimits } from "../../schema/wire/rate_limits.ts";
@@ -12,7 +13,6 @@ import { type OutboundRules, parseOutbound } from "../coordinator/outbound.ts";
 import { ownSecret } from "../own_secrets.ts";
 import { UsageError } from "../usage_error.ts";
 
-const LEAST_LOG_LIMIT = 64 * 1024;
 const MOST_LOG_LIMIT = 16 * 1024 ** 3;
 
 /** The options of `windlass serve` as texts. */

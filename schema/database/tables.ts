@@ -11,12 +11,22 @@ import type { AttemptState, JobState, RunState } from "../wire/states.ts";
 import { TOKEN_KINDS } from "../wire/tokens.ts";
 
 /**
- * D1: the catalog (tokens, sign-in links, sessions, projects, pipelines, secrets, deliveries), the
+ * D1: the catalog (teams, tokens, sign-in links, sessions, projects, pipelines, secrets, deliveries), the
  * record (runs, jobs, attempts, artifacts, definitions, transitions), and uploads (sources, uploads).
  * Only the Dispatcher writes the record, as copies of its own rows. Its tables have every column of
  * the record. The record has no foreign keys and no unique columns except primary keys, so that
  * every copy is accepted. Times are integers, milliseconds since 1970 UTC.
  */
+
+export const teams = sqliteTable("teams", {
+	slug: text("slug").primaryKey(),
+	name: text("name").notNull(),
+	/** What slugs have in common that look alike (wire/teams.ts). */
+	looks: text("looks").notNull().unique(),
+	created_by: text("created_by").notNull(),
+	created_at: integer("created_at").notNull(),
+});
+export type TeamRow = typeof teams.$inferSelect;
 
 /**
  * Who may act: people, and tokens. The name of a live one is unique, because records name their
@@ -177,6 +187,8 @@ export const sessions = sqliteTable(
 		token_id: text("token_id").notNull(),
 		/** sha256 in hex of the cookie's value. */
 		hash: text("hash").notNull().unique(),
+		/** The other team in which its operator acts; null: their own. */
+		acts_in: text("acts_in"),
 		/** The User-Agent of the browser, and the client's address. */
 		user_agent: text("user_agent").notNull(),
 		address: text("address").notNull(),
@@ -556,7 +568,10 @@ export const projects = sqliteTable(
 		created_at: integer("created_at").notNull(),
 		updated_at: integer("updated_at").notNull(),
 	},
-	(table) => [uniqueIndex("projects_by_name").on(table.team, table.name)],
+	(table) => [
+		uniqueIndex("projects_by_name").on(table.team, table.name),
+		index("projects_seen_by_all").on(table.name).where(sql`${table.is_public} = 1 OR ${table.has_public_badges} = 1`),
+	],
 );
 export type ProjectRow = typeof projects.$inferSelect;
 

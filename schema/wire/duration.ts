@@ -12,6 +12,19 @@ export function parseDuration(text: string): number | null {
 	return Number.isSafeInteger(total) ? total : null;
 }
 
+/** A duration as `parseDuration` reads it, such as `1h30m`. */
+export function exactDuration(ms: number): string {
+	let rest = ms;
+	const parts = Object.entries(UNITS)
+		.toReversed()
+		.map(([unit, length]) => {
+			const amount = Math.floor(rest / length);
+			rest -= amount * length;
+			return amount === 0 ? "" : `${amount}${unit}`;
+		});
+	return parts.join("") || "0s";
+}
+
 /** A duration in words of at most two units: `820ms`, `4.2s`, `3m 10s`, `2h 5m`, `3d 4h`. */
 export function formatDuration(ms: number): string {
 	if (ms < 1000) return `${Math.max(0, Math.round(ms))}ms`;

@@ -100,6 +100,9 @@ export const MAX_RESULTS = 32;
 export const MAX_AGENT_BODY_BYTES = 256 * KIB;
 
 export const DEFAULT_JOB_TIMEOUT_MS = 60 * 60_000;
+/** The least that the log of a job may be limited to, in bytes. */
+export const LEAST_LOG_LIMIT = 64 * 1024;
+
 export const MAX_JOB_TIMEOUT_MS = 24 * 60 * 60_000;
 
 /** How long the token of a lease is valid: longer than any job with all its grace. */

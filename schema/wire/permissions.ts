@@ -48,11 +48,12 @@ export const ACTIONS = {
 	"people.manage": { role: "admin", about: "invite and remove people, and change their roles", isAudited: true },
 	"sessions.end_all": { role: "admin", about: "see and end the sessions of others", isAudited: true },
 	"queue.pause": { role: "admin", about: "pause and resume the queue", isAudited: true },
-	"retention.sweep": { role: "admin", about: "delete what is older than the retention allows, now", isAudited: true },
 	"audit.read": { role: "admin", about: "read the audit log" },
+	"teams.manage": { role: "operator", about: "make and rename teams, and act in all of them", isAudited: true },
+	"retention.sweep": { role: "operator", about: "delete what is older than the retention of all teams allows, now", isAudited: true },
 	"quotas.change": { role: "operator", about: "change the quotas of a team", isAudited: true },
 	"identity_providers.manage": { role: "operator", about: "name the identity providers with which people sign in", isAudited: true },
-	"secrets.rotate": { role: "operator", about: "encrypt all secrets with the newest master key", isAudited: true },
+	"secrets.rotate": { role: "operator", about: "encrypt the secrets of all teams with the newest master key", isAudited: true },
 } as const satisfies Record<string, Permission>;
 export type Action = keyof typeof ACTIONS;
 

@@ -39,6 +39,7 @@ export const OWN_SEGMENTS: ReadonlySet<string> = new Set([
 	"settings",
 	"sign-in",
 	"sign-out",
+	"teams",
 	"tests",
 	"tokens",
 	"version",

@@ -67,6 +67,9 @@ export type CreatedToken = z.infer<typeof createdToken>;
 export const caller = z.object({
 	/** The token of the request; null for a session of a person. */
 	token_id: z.string().nullable(),
+	/** The team of the request, and that of the caller: they differ where an operator acts in another team. */
+	team: z.string(),
+	home: z.string(),
 	name: z.string(),
 	role: z.enum(ROLES),
 	projects: z.array(z.string()).nullable(),

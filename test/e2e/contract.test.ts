@@ -448,6 +448,16 @@ describe("the OpenAPI document", () => {
 		await call("DELETE /api/v1/people/{id}", { id });
 	});
 
+	test("is true for teams", async () => {
+		const body = { slug: "contracted", name: "By contract", admin: "ada" };
+		expect(await call("POST /api/v1/teams", {}, { body })).toMatchObject({ slug: "contracted", people: 0 });
+		await call("POST /api/v1/teams", {}, { body });
+		expect((await call("GET /api/v1/teams")).items.map(({ slug }: { slug: string }) => slug)).toContain("contracted");
+		expect(await call("PATCH /api/v1/teams/{slug}", { slug: "contracted" }, { body: { name: "Renamed" } })).toMatchObject({
+			name: "Renamed",
+		});
+	});
+
 	test("is true for quotas", async () => {
 		await call("GET /api/v1/quotas");
 		expect(await call("PATCH /api/v1/quotas", {}, { body: { running_jobs: 100 } })).toMatchObject({ quotas: { running_jobs: 100 } });

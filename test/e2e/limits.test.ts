@@ -133,7 +133,7 @@ describe("a quota", () => {
 	beforeAll(async () => {
 		shared = await borrowCoordinator(atEnd);
 	});
-	afterEach(() => change({ queued_jobs: null, running_jobs: null, stored_bytes: null, cache_bytes: null }));
+	afterEach(() => change({ queued_jobs: null, running_jobs: null, stored_bytes: null, cache_bytes: null, job_ms: null, log_bytes: null }));
 	const change = (quotas: object) => shared.request("/api/v1/quotas", { method: "PATCH", body: JSON.stringify(quotas) });
 	const submit = (jobs: string[], extra: object = {}) => {
 		const steps = ["sleep 0.1"];
@@ -272,6 +272,26 @@ describe("a quota", () => {
 		expect([run.state, run.jobs[0]?.reason?.text]).toEqual(["failed", expect.stringContaining("above its quota")]);
 	});
 
+	test("of the time of a job ends it, and of its log leaves out the rest", async () => {
+		await change({ job_ms: 1_500, log_bytes: 64 * 1024 });
+		await shared.agent("limited");
+		const { id } = await shared.post<SubmittedRun>("/api/v1/runs", {
+			pipeline: {
+				name: "limited",
+				jobs: {
+					long: { timeout: "1h", steps: ["sleep 60"] },
+					loud: { steps: ["yes 'a line that is repeated' | head -c 300000; echo the end"] },
+				},
+			},
+		});
+		const run = await shared.get<Run>(`/api/v1/runs/${id}/wait?timeout=60`);
+		const [long, loud] = run.jobs;
+		expect([long?.state, long?.reason?.text]).toEqual(["timed_out", expect.stringContaining("1.5s")]);
+		const { attempts } = await shared.get<Job>(`/api/v1/jobs/${loud?.id}`);
+		expect(attempts[0]?.log).toMatchObject({ incomplete: true });
+		expect(attempts[0]?.log.bytes).toBeLessThan(70 * 1024);
+	});
+
 	test("keeps its value to the byte when the form of the page is sent as it is", async () => {
 		await change({ stored_bytes: 1_000, cache_bytes: 1_536 * 1024 ** 2 });
 		const before = (await shared.get<QuotaState>("/api/v1/quotas")).quotas;
@@ -301,13 +321,15 @@ describe("a quota", () => {
 		});
 		expect([await program.exited, program.output]).toEqual([
 			0,
-			expect.stringMatching(/waiting jobs\s+0\s+500[\s\S]*caches\s+0 bytes\s+20 GiB/),
+			expect.stringMatching(/Waiting jobs\s+0\s+500[\s\S]*Caches\s+[\d.]+ \w+\s+20 GiB/),
 		]);
 		expect((await shared.get<QuotaState>("/api/v1/quotas")).quotas).toEqual({
 			queued_jobs: 500,
 			running_jobs: null,
 			stored_bytes: null,
 			cache_bytes: 20 * 1024 ** 3,
+			job_ms: null,
+			log_bytes: null,
 		});
 		const { items } = await shared.get<Page<AuditEntry>>("/api/v1/audit?event=quotas.change");
 		expect(items.find(({ details }) => details.queued_jobs === "500")).toMatchObject({ outcome: "done", actor: "admin" });

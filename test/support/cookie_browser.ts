@@ -21,6 +21,16 @@ export class CookieBrowser {
 		throw new Error(`too many redirects: ${this.visited.join(" ")}`);
 	}
 
+	/** Sends a form, and follows the answer. */
+	async submit(address: string, fields: Record<string, string>): Promise<Response> {
+		const url = new URL(address);
+		const body = new URLSearchParams(fields);
+		const response = await fetch(url, { method: "POST", redirect: "manual", headers: this.headers(address), body });
+		this.#keep(url, response);
+		const location = response.headers.get("Location");
+		return location === null ? response : this.open(new URL(location, url).href);
+	}
+
 	/** The headers of a request to a host as this browser. */
 	headers(address: string): Record<string, string> {
 		const url = new URL(address);

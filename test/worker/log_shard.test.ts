@@ -5,7 +5,7 @@ import type { LogClose, LogShard } from "../../worker/bindings.ts";
 import { LogStore } from "../../worker/logs/log_store.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
-const owner = { team: "default" };
+const owner = { team: "default", maxBytes: 64 * 1024 ** 2 };
 
 let count = 0;
 /** A shard with the open log of an attempt. */

@@ -115,6 +115,7 @@ describe("roles", () => {
 		const principal = {
 			kind: "user",
 			team: "default",
+			home: "default",
 			role: "developer",
 			name: "ada",
 			tokenId: "t",

@@ -41,14 +41,16 @@ async function hello(context: AgentCaller): Promise<Response> {
 	const body = await readAgentJson(context, protocol.hello);
 	const labels = unwrap(await dispatcherOf(environment, principal.team).hello(principal.agentId, principal.secretHash, body));
 	return json({
-		intervals: intervalsOf(environment),
+		// The first poll knows what the team allows.
+		intervals: intervalsOf(environment, null),
 		labels: labels.labels,
 		ignored_labels: labels.ignored,
 	} satisfies protocol.HelloAnswer);
 }
 
-function intervalsOf(environment: Environment): protocol.Intervals {
-	return intervalsFor(readSettings(environment), pollHoldMs(environment), maxLogBytes(environment));
+/** @param logQuota the largest log that the team allows; null: as large as the coordinator does */
+function intervalsOf(environment: Environment, logQuota: number | null): protocol.Intervals {
+	return intervalsFor(readSettings(environment), pollHoldMs(environment), maxLogBytes(environment, logQuota));
 }
 
 async function poll(context: AgentCaller): Promise<Response> {
@@ -64,7 +66,7 @@ async function poll(context: AgentCaller): Promise<Response> {
 		cancel: result.cancel,
 		watch: result.watch,
 		renewed: result.renewed,
-		intervals: intervalsOf(environment),
+		intervals: intervalsOf(environment, result.logQuota),
 		drain: result.drain,
 		rotate: result.rotate,
 		results: await answerResults(agent, prepared, result.results),

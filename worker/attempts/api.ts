@@ -18,6 +18,7 @@ import { logShardOf } from "../platform/log_shard.ts";
 import { errorFields, log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
 import { maxLogBytes } from "../platform/settings.ts";
+import { quotasOfTeam } from "../platform/team_quotas.ts";
 import { updateNotices } from "../projects/service.ts";
 import { findAttempt } from "../record/runs.ts";
 import { findSource } from "../sources/service.ts";
@@ -108,7 +109,9 @@ async function appendLog(context: Caller): Promise<Response> {
 		});
 	}
 	const bytes = await readBytes(request, MAX_LOG_CHUNK_BYTES);
-	const result = await logShardOf(environment, lease.shard).append(lease.attemptId, { team: lease.team }, offset, bytes);
+	const { log_bytes } = await quotasOfTeam(environment, lease.team);
+	const maxBytes = maxLogBytes(environment, log_bytes);
+	const result = await logShardOf(environment, lease.shard).append(lease.attemptId, { team: lease.team, maxBytes }, offset, bytes);
 	switch (result.outcome) {
 		case "appended":
 			return new Response(null, { status: 204, headers: { "Upload-Offset": String(result.offset) } });
@@ -118,13 +121,11 @@ async function appendLog(context: Caller): Promise<Response> {
 				suggestions: ["Send the log from the offset in Upload-Offset."],
 				headers: { "Upload-Offset": String(result.offset) },
 			});
-		case "full": {
-			const limit = maxLogBytes(environment);
-			throw new ApiError("too_large", `The log is larger than ${limit} bytes.`, {
-				details: { limit },
+		case "full":
+			throw new ApiError("too_large", `The log is larger than ${maxBytes} bytes.`, {
+				details: { limit: maxBytes },
 				suggestions: ["Send no more of the log, and end it as incomplete."],
 			});
-		}
 		case "closed":
 			throw finished();
 	}

@@ -4,7 +4,7 @@ import { isNotModified } from "../http/entity_tags.ts";
 import { text } from "../http/parameters.ts";
 import { type Queried, type RequestContext, route } from "../http/route.ts";
 import { sha256 } from "../identity/digest.ts";
-import { DEFAULT_TEAM } from "../platform/team.ts";
+import { projectWithPublicBadges } from "../identity/visitors.ts";
 import { branchState } from "../record/branches.ts";
 import { findProject } from "../record/projects.ts";
 import { statesOfJob } from "../record/runs.ts";
@@ -29,12 +29,11 @@ async function badge({
 	principal,
 }: RequestContext<"anyone" | "user"> & Queried<typeof BADGE>): Promise<Response> {
 	const [, name = "", kind] = /^(.+)\.(svg|json)$/.exec(params.name ?? "") ?? [];
-	const team = principal.kind === "user" ? principal.team : DEFAULT_TEAM;
-	const project = await findProject(environment.DB, team, name);
-	if (!project || !kind || (principal.kind !== "user" && project.has_public_badges !== 1 && project.is_public !== 1))
-		throw notFound("badge", params.name ?? "");
+	const own = principal.kind === "user" ? await findProject(environment.DB, principal.team, name) : null;
+	const project = own ?? (await projectWithPublicBadges(environment.DB, name));
+	if (!project || !kind) throw notFound("badge", params.name ?? "");
 	const { branch, pipeline, job } = query;
-	const runs = await branchState(environment.DB, team, {
+	const runs = await branchState(environment.DB, project.team, {
 		project: name,
 		branch: branch ?? project.default_branch,
 		pipeline,

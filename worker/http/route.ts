@@ -72,6 +72,8 @@ interface Declaration<Kind extends PrincipalKind, Query extends Parameters, Body
 	 * names the project, or a token for some projects does not get in.
 	 */
 	scope?: "body";
+	/** Whether an operator does it in their own team, also while they act in another one. */
+	isAtHome?: true;
 	/** Whether who has not signed in may read it of a public project. */
 	visitors?: true;
 	/** What a request counts as; default: by its caller and method. Signed addresses of agents count as nothing. */

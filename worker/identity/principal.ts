@@ -1,9 +1,11 @@
 import { ApiError } from "../../schema/wire/errors.ts";
 import { isId } from "../../schema/wire/ids.ts";
-import type { Role } from "../../schema/wire/permissions.ts";
+import { lesserOf, type Role } from "../../schema/wire/permissions.ts";
+import { DEFAULT_TEAM, TEAM_HEADER } from "../../schema/wire/teams.ts";
 import type { Environment } from "../bindings.ts";
-import { DEFAULT_TEAM } from "../platform/team.ts";
+import { isTeam } from "../platform/teams.ts";
 import { isAccessToken, verifyAccessToken } from "./access_token.ts";
+import { actingIn, isOperator } from "./acting_team.ts";
 import type { Client } from "./client_address.ts";
 import { isSameSecret, sha256 } from "./digest.ts";
 import { JOB_TOKEN_PREFIX, type JobTokenClaims, verifyJobToken } from "./job_token.ts";
@@ -17,7 +19,10 @@ export type Principal =
 	| { kind: "anyone" }
 	| {
 			kind: "user";
+			/** The team that the request is about. */
 			team: string;
+			/** The team of the person or token: an operator may act in another one. */
+			home: string;
 			role: Role;
 			name: string;
 			tokenId: string;
@@ -56,10 +61,33 @@ const KINDS_BY_PREFIX = {
 
 /**
  * The caller of a request: `anyone` without a token. A wrong token is rejected, also on public
- * routes.
- * @throws ApiError `authentication_required`, `rate_limited`
+ * routes. An operator acts in the team that the request or their session names.
+ * @param isSecure whether the browser uses HTTPS
+ * @param isAtHome whether an operator acts in their own team, whatever the request names
+ * @throws ApiError `authentication_required`, `rate_limited`; `not_found` for a named team
  */
-export async function identify(environment: Environment, request: Request, client: Client, isSecure: boolean): Promise<Principal> {
+export async function identify(
+	environment: Environment,
+	request: Request,
+	client: Client,
+	isSecure: boolean,
+	isAtHome = false,
+): Promise<Principal> {
+	const named = request.headers.get(TEAM_HEADER);
+	const { principal, actsIn } = await identifyAtHome(environment, request, client, isSecure);
+	if (principal.kind !== "user" || isAtHome) return principal;
+	if (named !== null) return actingIn(environment.DB, principal, named);
+	// Who is no operator any more is at home again.
+	return actsIn !== null && isOperator(principal) ? actingIn(environment.DB, principal, actsIn) : principal;
+}
+
+/** A caller in their own team, and the team in which their session acts. */
+interface AtHome {
+	principal: Principal;
+	actsIn: string | null;
+}
+
+async function identifyAtHome(environment: Environment, request: Request, client: Client, isSecure: boolean): Promise<AtHome> {
 	const token = bearerToken(request);
 	if (token === null) return identifySession(environment, request, isSecure);
 	const principal = await identifyToken(environment, client, token);
@@ -69,7 +97,7 @@ export async function identify(environment: Environment, request: Request, clien
 			headers: { "WWW-Authenticate": "Bearer" },
 		});
 	}
-	return principal;
+	return { principal, actsIn: null };
 }
 
 /** The claimed identity of a request: the agent in its token, or a digest of the token. */
@@ -108,11 +136,11 @@ function basicPassword(header: string): string | null {
 	}
 }
 
-async function identifySession(environment: Environment, request: Request, isSecure: boolean): Promise<Principal> {
+async function identifySession(environment: Environment, request: Request, isSecure: boolean): Promise<AtHome> {
 	const signedIn = await sessionOf(environment.DB, request, isSecure);
-	if (!signedIn) return { kind: "anyone" };
+	if (!signedIn) return { principal: { kind: "anyone" }, actsIn: null };
 	const { session, token } = signedIn;
-	return userOf(token, session.id);
+	return { principal: userOf(token, session.id), actsIn: session.acts_in };
 }
 
 async function identifyToken(environment: Environment, client: Client, token: string): Promise<Principal | null> {
@@ -126,11 +154,13 @@ async function identifyToken(environment: Environment, client: Client, token: st
 	}
 	if (token.startsWith(AGENT_TOKEN_PREFIX)) {
 		const [, team = "", agentId = "", secret = ""] = token.split(".");
-		return isTeam(team) && isId("agent", agentId) ? { kind: "agent", team, agentId, secretHash: await sha256(secret) } : null;
+		return isId("agent", agentId) && (await isTeam(environment.DB, team))
+			? { kind: "agent", team, agentId, secretHash: await sha256(secret) }
+			: null;
 	}
 	if (token.startsWith(REGISTRATION_TOKEN_PREFIX)) {
 		const [, team = ""] = token.split(".");
-		return isTeam(team) ? { kind: "registration", team, tokenHash: await sha256(token) } : null;
+		return (await isTeam(environment.DB, team)) ? { kind: "registration", team, tokenHash: await sha256(token) } : null;
 	}
 	if (token.startsWith(HOST_TOKEN_PREFIX)) {
 		const isHost = environment.HOST_SECRET !== undefined && (await isSameSecret(token, HOST_TOKEN_PREFIX + environment.HOST_SECRET));
@@ -145,25 +175,37 @@ async function identifyToken(environment: Environment, client: Client, token: st
 /** The live token that an access token stands for; null without one. */
 async function tokenOfAccess(environment: Environment, accessToken: string): Promise<Token | null> {
 	const id = await verifyAccessToken(environment, accessToken);
-	return id === null ? null : findTrustedActor(environment.DB, DEFAULT_TEAM, id);
+	return id === null ? null : findTrustedActor(environment.DB, id);
 }
 
 /** The caller that a live token or person of this id is; null without one. */
-export async function principalOf(db: D1Database, team: string, id: string): Promise<Extract<Principal, { kind: "user" }> | null> {
-	const found = await findActor(db, team, id);
+export async function principalOf(db: D1Database, id: string): Promise<Extract<Principal, { kind: "user" }> | null> {
+	const found = await findActor(db, id);
 	return found ? userOf(found, null) : null;
 }
 
 function userOf(
-	{ team, kind, role, name, id, person_id, projects, created_at: since, expires_at: expiresAt, cap: given }: Token,
+	{ team, kind, role: given, name, id, person_id, projects, created_at: since, expires_at: expiresAt, cap: own }: Token,
 	sessionId: string | null,
 ): Extract<Principal, { kind: "user" }> {
 	const personId = kind === "person" ? id : person_id;
-	const cap = kind === "person" ? "operator" : (given ?? role);
-	return { kind: "user", team, role, name, tokenId: id, personId, since, expiresAt, sessionId, projects, cap, projectRoles: {} };
-}
-
-/** Only existing teams have a Dispatcher; a made-up name must not create one. */
-function isTeam(team: string): boolean {
-	return team === DEFAULT_TEAM;
+	// Whatever a row says, operators are of the first team alone.
+	const greatest = team === DEFAULT_TEAM ? "operator" : "admin";
+	const role = lesserOf(given, greatest);
+	const cap = lesserOf(kind === "person" ? greatest : (own ?? given), greatest);
+	return {
+		kind: "user",
+		team,
+		home: team,
+		role,
+		name,
+		tokenId: id,
+		personId,
+		since,
+		expiresAt,
+		sessionId,
+		projects,
+		cap,
+		projectRoles: {},
+	};
 }

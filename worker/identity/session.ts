@@ -40,6 +40,7 @@ export async function openSession(
 		address,
 		created_at: now,
 		expires_at: now + lifetimeMs,
+		acts_in: null,
 	});
 	return setCookie(NAME, secret, lifetimeMs / 1000, isSecure);
 }

@@ -42,6 +42,12 @@ export async function endSession(db: D1Database, team: string, id: string, token
 	return end(db, and(eq(sessions.team, team), eq(sessions.id, id), tokenId === null ? undefined : eq(sessions.token_id, tokenId)));
 }
 
+/** Sets the team in which an operator acts with a session; null: their own. */
+export async function setActsIn(db: D1Database, id: string, team: string | null): Promise<void> {
+	const changed = await drizzle(db).update(sessions).set({ acts_in: team }).where(eq(sessions.id, id)).returning({ hash: sessions.hash });
+	for (const { hash } of changed) trustedSessions.evict(hash);
+}
+
 /** Ends all sessions of a team. */
 export async function endSessions(db: D1Database, team: string): Promise<void> {
 	await end(db, eq(sessions.team, team));

@@ -17,10 +17,15 @@ export async function isStillValid({ request, environment, principal, client, ba
 	if (principal.kind === "user" && isVisitor(principal))
 		return isPublicProject(environment.DB, principal.team, principal.projects?.[0] ?? "");
 	try {
-		return (await identify(environment, request, client, baseUrl.startsWith("https:"))).kind === principal.kind;
+		const present = await identify(environment, request, client, baseUrl.startsWith("https:"));
+		return present.kind === principal.kind && teamOf(present) === teamOf(principal);
 	} catch {
 		return false;
 	}
+}
+
+function teamOf(principal: Principal): string | null {
+	return "team" in principal ? principal.team : null;
 }
 
 /** How often a long answer asks whether its reader may still read it. */

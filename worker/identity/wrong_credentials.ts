@@ -1,9 +1,9 @@
 import { ApiError } from "../../schema/wire/errors.ts";
+import { DEFAULT_TEAM } from "../../schema/wire/teams.ts";
 import type { Environment } from "../bindings.ts";
 import { recordAudit } from "../platform/audit_log.ts";
 import { log } from "../platform/logger.ts";
 import { sleep } from "../platform/sleep.ts";
-import { DEFAULT_TEAM } from "../platform/team.ts";
 import type { Client } from "./client_address.ts";
 import { sha256 } from "./digest.ts";
 import { blockedFor, countFailure, UNGUESSABLE_LENGTH } from "./throttle.ts";

@@ -13,6 +13,7 @@ const NAME = "windlass_sign_in";
 const MARK_LENGTH = 8;
 
 const shape = z.object({
+	team: z.string(),
 	provider: z.string(),
 	state: z.string(),
 	nonce: z.string(),

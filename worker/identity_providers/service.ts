@@ -9,6 +9,7 @@ import {
 } from "../../schema/wire/identity_providers.ts";
 import { isAtLeast } from "../../schema/wire/permissions.ts";
 import type { RequestContext } from "../http/route.ts";
+import { givenRole } from "../identity/acting_team.ts";
 import { timedCache } from "../platform/timed_cache.ts";
 import { deleteSecret, putSecret } from "../secrets/service.ts";
 import type { Provider } from "../ui/sign_in_form.tsx";
@@ -61,9 +62,10 @@ export async function putProvider(
 		});
 	}
 	if (!before && client_secret === undefined) throw invalid("client_secret", "is missing");
-	const greater = sign_up.find(({ role }) => !isAtLeast(principal.role, role));
+	const own = givenRole(principal);
+	const greater = sign_up.find(({ role }) => !isAtLeast(own, role));
 	if (greater)
-		throw new ApiError("forbidden", `${principal.name} is ${principal.role}, and does not decide about the role ${greater.role}.`, {
+		throw new ApiError("forbidden", `${principal.name} is ${own} here, and does not decide about the role ${greater.role}.`, {
 			suggestions: [`Ask a person with the role ${greater.role}.`],
 		});
 	if (!before && (await store.listProviders(DB, principal.team)).length >= MOST_PROVIDERS) {

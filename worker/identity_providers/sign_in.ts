@@ -36,7 +36,7 @@ export async function begin(
 		...(isOpenId(provider) ? { nonce } : {}),
 	};
 	for (const [name, value] of Object.entries(parameters)) location.searchParams.set(name, value);
-	return { location: location.href, pending: { provider: provider.name, state, nonce, verifier, to, invitation } };
+	return { location: location.href, pending: { team: provider.team, provider: provider.name, state, nonce, verifier, to, invitation } };
 }
 
 /**

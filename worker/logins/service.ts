@@ -10,7 +10,6 @@ import { principalOf } from "../identity/principal.ts";
 import { greatestRoleOf, withProjectRoles } from "../identity/project_roles.ts";
 import { blockedFor, countFailure } from "../identity/throttle.ts";
 import { recordAudit } from "../platform/audit_log.ts";
-import { DEFAULT_TEAM } from "../platform/team.ts";
 import { makeToken } from "../tokens/service.ts";
 import * as store from "./store.ts";
 import { newPair } from "./token_pairs.ts";
@@ -124,7 +123,7 @@ export async function claim(context: AnonymousContext, secret: string): Promise<
 	if (!(await store.claim(environment.DB, hash, Date.now()))) return { state: "waiting", token: null };
 	if (request.role === null) return { state: "denied", token: null };
 	// Who has allowed it may have been removed meanwhile.
-	const found = await principalOf(environment.DB, DEFAULT_TEAM, request.decided_by);
+	const found = await principalOf(environment.DB, request.decided_by);
 	if (found === null) return { state: "denied", token: null };
 	const principal = await withProjectRoles(environment.DB, found);
 	const noted = {};

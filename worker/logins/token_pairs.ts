@@ -6,7 +6,6 @@ import { randomSecret, sha256 } from "../identity/digest.ts";
 import { findActor, revoke } from "../identity/tokens_store.ts";
 import { recordAudit } from "../platform/audit_log.ts";
 import { log } from "../platform/logger.ts";
-import { DEFAULT_TEAM } from "../platform/team.ts";
 import * as store from "./refresh_store.ts";
 
 /**
@@ -39,7 +38,7 @@ export async function refresh(context: AnonymousContext, refreshToken: string): 
 	const { DB } = environment;
 	const hash = await sha256(refreshToken);
 	const found = await store.findRefreshToken(DB, hash);
-	const token = found && (await findActor(DB, DEFAULT_TEAM, found.tokenId));
+	const token = found && (await findActor(DB, found.tokenId));
 	if (!token) throw ended("It has ended, was revoked, or its person was removed.");
 	const next = PREFIX + randomSecret();
 	const isFirstUse = await store.exchangeRefreshToken(DB, hash, { hash: await sha256(next), tokenId: token.id }, Date.now());

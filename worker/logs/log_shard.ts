@@ -2,9 +2,9 @@ import { DurableObject } from "cloudflare:workers";
 import { LRUCache } from "lru-cache";
 import { MIB } from "../../schema/wire/limits.ts";
 import type { Step } from "../../schema/wire/resources.ts";
-import type { AppendResult, Environment, LogChunk, LogClose, LogShard as LogShardRpc } from "../bindings.ts";
+import type { AppendResult, Environment, LogChunk, LogClose, LogOwner, LogShard as LogShardRpc } from "../bindings.ts";
 import { errorFields, setLogLevel, log as writeLog } from "../platform/logger.ts";
-import { maxLogBytes, SHORT_HOLD_MS } from "../platform/settings.ts";
+import { SHORT_HOLD_MS } from "../platform/settings.ts";
 import { Waiters } from "../platform/waiters.ts";
 import { type ArchivedObject, archive, findArchivedLog } from "./archive.ts";
 import type { LineIndex } from "./line_counter.ts";
@@ -56,14 +56,14 @@ export class LogShard extends DurableObject<Environment> implements LogShardRpc 
 	}
 
 	/** Appends bytes at exactly the end of the log. */
-	async append(attemptId: string, owner: { team: string }, offset: number, bytes: Uint8Array): Promise<AppendResult> {
+	async append(attemptId: string, owner: LogOwner, offset: number, bytes: Uint8Array): Promise<AppendResult> {
 		const log = await this.#openLog(attemptId, owner.team);
 		if (!log) return { outcome: "closed" };
 		const isLateButDeclared =
 			log.state === "closed" && !isComplete(log) && log.declared !== null && offset + bytes.byteLength <= log.declared;
 		if (log.state !== "open" && !isLateButDeclared) return { outcome: "closed" };
 		if (offset !== log.bytes) return { outcome: "wrong_offset", offset: log.bytes };
-		if (offset + bytes.byteLength > maxLogBytes(this.env) + CAP_SLACK_BYTES) return { outcome: "full" };
+		if (offset + bytes.byteLength > owner.maxBytes + CAP_SLACK_BYTES) return { outcome: "full" };
 		this.#store.append(log, bytes, Date.now());
 		this.#wakeReaders(attemptId);
 		this.#arm();

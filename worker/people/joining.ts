@@ -2,8 +2,10 @@ import { ApiError } from "../../schema/wire/errors.ts";
 import { isAtLeast, may } from "../../schema/wire/permissions.ts";
 import { validated } from "../http/bodies.ts";
 import type { AnonymousContext } from "../http/route.ts";
+import { isOperator } from "../identity/acting_team.ts";
 import { sha256 } from "../identity/digest.ts";
-import { addToken, findActor, recordUse, type Token } from "../identity/tokens_store.ts";
+import { principalOf } from "../identity/principal.ts";
+import { addToken, recordUse, type Token } from "../identity/tokens_store.ts";
 import { recordAudit } from "../platform/audit_log.ts";
 import { log } from "../platform/logger.ts";
 import type { ShownAccount } from "./account_people.ts";
@@ -21,10 +23,11 @@ export async function invitationOf({ environment }: AnonymousContext, code: stri
 
 /** Whether the one who made an invitation could make it now: they may have been removed, or its person may have a greater role. */
 async function isGranted(db: D1Database, { team, inviter_id, role, person_id }: store.InvitationRow): Promise<boolean> {
-	const inviter = await findActor(db, team, inviter_id);
+	const inviter = await principalOf(db, inviter_id);
+	if (inviter === null || (inviter.team !== team && !isOperator(inviter))) return false;
 	const person = person_id === null ? null : await store.findPerson(db, team, person_id);
 	const greatest = person ? person.role : role;
-	return inviter !== undefined && person !== undefined && may(inviter.role, "people.manage") && isAtLeast(inviter.role, greatest);
+	return person !== undefined && may(inviter.role, "people.manage") && isAtLeast(inviter.role, greatest);
 }
 
 /**

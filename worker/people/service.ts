@@ -8,11 +8,11 @@ import type { Invitation, InvitationRequest, OpenInvitation, Person } from "../.
 import { isAtLeast, type Role } from "../../schema/wire/permissions.ts";
 import { validated } from "../http/bodies.ts";
 import type { RequestContext } from "../http/route.ts";
+import { givenRole } from "../identity/acting_team.ts";
 import type { Client } from "../identity/client_address.ts";
 import { randomSecret, sha256 } from "../identity/digest.ts";
 import { blockedFor, countFailure } from "../identity/throttle.ts";
 import { recordUse, type Token } from "../identity/tokens_store.ts";
-import { DEFAULT_TEAM } from "../platform/team.ts";
 import { chosenPassword, hashPassword, isPassword } from "./passwords.ts";
 import * as store from "./store.ts";
 
@@ -61,6 +61,11 @@ export async function signOutPerson(context: Caller): Promise<void> {
 	const { id, name } = await changeable(context);
 	context.noted.name = name;
 	await store.signOutEverywhere(context.environment.DB, id, Date.now());
+}
+
+/** Whether there is a person of this name. */
+export async function hasJoined(db: D1Database, team: string, name: string): Promise<boolean> {
+	return (await store.findPersonNamed(db, team, name)) !== undefined;
 }
 
 /** Makes an invitation. @throws ApiError `forbidden` for a greater role; `conflict` for a name that is taken */
@@ -137,7 +142,9 @@ async function changeable({ environment, principal, params }: Caller): Promise<T
 	return found;
 }
 
-function assertGrants({ name, role: own }: Caller["principal"], role: Role): void {
+function assertGrants(principal: Caller["principal"], role: Role): void {
+	const { name } = principal;
+	const own = givenRole(principal);
 	if (isAtLeast(own, role)) return;
 	throw new ApiError("forbidden", `${name} is ${own}, and does not decide about the role ${role}.`, {
 		details: { role: own },
@@ -150,12 +157,16 @@ function assertGrants({ name, role: own }: Caller["principal"], role: Role): voi
  * takes as long to find out.
  * @throws ApiError `authentication_required`; `rate_limited` before anything is hashed
  */
-export async function signInByPassword(environment: Caller["environment"], client: Client, name: string, password: string): Promise<Token> {
+export async function signInByPassword(
+	environment: Caller["environment"],
+	client: Client,
+	{ team, name, password }: { team: string; name: string; password: string },
+): Promise<Token> {
 	// By the address alone: nobody locks out a person, and the hashes bound how many can be tried.
 	const key = `passwords from ${client.address}`;
 	const retryAfter = blockedFor(key, Date.now());
 	if (retryAfter !== null) throw tooManyPasswords(retryAfter);
-	const found = await store.findByName(environment.DB, DEFAULT_TEAM, name);
+	const found = await store.findByName(environment.DB, team, name);
 	const isRight = await isPassword(password, found?.phc ?? null);
 	// It may have been changed meanwhile.
 	if (found && isRight && (await store.passwordOf(environment.DB, found.person.id)) === found.phc) {

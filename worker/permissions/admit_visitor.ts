@@ -1,7 +1,6 @@
 import type { RequestContext, Route } from "../http/route.ts";
 import type { Principal } from "../identity/principal.ts";
-import { isPublicProject, visitorOf } from "../identity/visitors.ts";
-import { DEFAULT_TEAM } from "../platform/team.ts";
+import { isPublicProject, teamsWithPublicProjects, visitorOf } from "../identity/visitors.ts";
 import { projectOfRequest } from "./project_of_request.ts";
 
 /**
@@ -14,8 +13,12 @@ export async function admitVisitor(
 	context: Pick<RequestContext, "environment" | "params" | "url">,
 ): Promise<Principal> {
 	if (principal.kind !== "anyone" || route.visitors !== true) return principal;
-	const thing = await projectOfRequest(route, { ...context, principal: { team: DEFAULT_TEAM } });
-	if (thing === null || thing === "checked by its handler") return principal;
-	const isOpen = await isPublicProject(context.environment.DB, DEFAULT_TEAM, thing.name);
-	return isOpen ? visitorOf(DEFAULT_TEAM, thing.name) : principal;
+	const { DB } = context.environment;
+	// No two public projects have the same name, whatever their teams.
+	for (const team of await teamsWithPublicProjects(DB)) {
+		const thing = await projectOfRequest(route, { ...context, principal: { team } });
+		if (thing === null || thing === "checked by its handler") return principal;
+		if (await isPublicProject(DB, team, thing.name)) return visitorOf(team, thing.name);
+	}
+	return principal;
 }

@@ -1,7 +1,7 @@
 import { ApiError } from "../../schema/wire/errors.ts";
+import { DEFAULT_TEAM } from "../../schema/wire/teams.ts";
 import type { Environment } from "../bindings.ts";
 import { dispatcherOf } from "./dispatcher.ts";
-import { DEFAULT_TEAM } from "./team.ts";
 
 /** The boot id of the local host that has finished its start. */
 let preparedBoot: string | null = null;

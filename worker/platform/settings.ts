@@ -59,9 +59,9 @@ function maxJobMs(environment: Environment): number {
 	return environment.MAX_JOB_MS ? wholeNumber(environment, "MAX_JOB_MS") : Number.POSITIVE_INFINITY;
 }
 
-/** The largest log of an attempt, in bytes. */
-export function maxLogBytes(environment: Environment): number {
-	return wholeNumber(environment, "MAX_LOG_BYTES");
+/** The largest log of an attempt, in bytes. @param quota what the team of the attempt allows; null: as much as the coordinator */
+export function maxLogBytes(environment: Environment, quota: number | null): number {
+	return Math.min(wholeNumber(environment, "MAX_LOG_BYTES"), quota ?? Number.POSITIVE_INFINITY);
 }
 
 /** The name of the only Sweeper. */

@@ -10,6 +10,7 @@ import { comparedProject } from "../discovery/service.ts";
 import type { RequestContext } from "../http/route.ts";
 import { actorOf } from "../http/route.ts";
 import { revokeProjectTokens } from "../identity/tokens_store.ts";
+import { projectWithPublicBadges } from "../identity/visitors.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";
 import { addProject, changeProject, deleteProjectRecord } from "../record/projects.ts";
@@ -56,6 +57,7 @@ export async function createProject(
 	const flags = { has_public_badges: Number(public_badges), requires_pipeline: Number(require_pipeline), is_public: Number(isPublic) };
 	assertAppOfGitHub(settings);
 	assertHistoryToFilter(settings);
+	await assertNameFreeForAll(environment.DB, { team: principal.team, name, ...flags });
 	const created = await addProject(environment.DB, principal.team, name, { ...settings, ...flags });
 	if (!created) {
 		throw new ApiError("conflict", `The project ${name} already exists.`, {
@@ -91,6 +93,23 @@ function assertAppOfGitHub({ forge, forge_app, forge_token }: Pick<ProjectRow, "
 			errors: [{ path: "forge_app", line: null, column: null, message: "needs forge: github and forge_token", suggestion: null }],
 		},
 		suggestions: ["Set the three together: --forge github --forge-app ID --forge-token SECRET", "Remove the App with: --forge-app none"],
+	});
+}
+
+/**
+ * What everybody sees has no team in its address, so it has a name of its own.
+ * @throws ApiError `conflict` for the name of a project of another team that everybody sees
+ */
+async function assertNameFreeForAll(
+	db: D1Database,
+	{ team, name, is_public, has_public_badges }: Pick<ProjectRow, "team" | "name" | "is_public" | "has_public_badges">,
+): Promise<void> {
+	if (is_public !== 1 && has_public_badges !== 1) return;
+	const seen = await projectWithPublicBadges(db, name);
+	if (!seen || seen.team === team) return;
+	throw new ApiError("conflict", `Another team has a public project called ${name}.`, {
+		details: { name },
+		suggestions: ["Give this project another name, or leave it and its badges private."],
 	});
 }
 
@@ -131,6 +150,7 @@ export async function editProject(
 	assertAppOfGitHub({ ...before, ...given });
 	assertHistoryToFilter({ ...before, ...given });
 	assertMayOpen(principal, before, given);
+	await assertNameFreeForAll(environment.DB, { ...before, ...given });
 	const changed = await changeProject(environment.DB, principal.team, before.name, given);
 	if (!changed) throw notFound("project", before.name);
 	// The form on the page sends every setting, changed or not.

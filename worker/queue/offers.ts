@@ -7,6 +7,7 @@ import type { Core } from "./core/core.ts";
 import { type CheckedResult, describeOffer } from "./core/leases/attempts.ts";
 import { assignWaiting } from "./core/leases/offers.ts";
 import { type AnsweredResult, hasNews, leasesLeft, newsFor, recordPoll, requestsTo } from "./core/leases/polls.ts";
+import { quotasOf } from "./core/quotas.ts";
 import { liveAttemptsOfAgent } from "./core/rows.ts";
 import { sweep } from "./core/sweep.ts";
 import type { LogWatchers } from "./log_watchers.ts";
@@ -78,7 +79,7 @@ export class AgentPolls {
 	/** The answer to a poll that a newer one has replaced. */
 	#nothing(agentId: string): Omit<PollResult, "results"> {
 		const watch = this.#watchers.watchedOf(agentId);
-		return { offers: [], cancel: [], watch, renewed: [], drain: false, rotate: false, heldMs: 0 };
+		return { offers: [], cancel: [], watch, renewed: [], drain: false, rotate: false, heldMs: 0, logQuota: quotasOf(this.#core).log_bytes };
 	}
 
 	/** Offers jobs to waiting agents, and wakes the polls with news. */
@@ -138,7 +139,8 @@ export class AgentPolls {
 		if (this.#stop.isPlanned) this.#stop.recordNotified(agentId);
 		const { offers, cancel } = newsFor(this.#core, agentId, seq);
 		const described = offers.map((offer) => ({ offer, started: offer.is_assigned === 1 ? describeOffer(this.#core, offer) : null }));
-		return { offers: described, cancel, watch, renewed, drain, rotate };
+		const logQuota = quotasOf(this.#core).log_bytes;
+		return { logQuota, offers: described, cancel, watch, renewed, drain, rotate };
 	}
 }
 

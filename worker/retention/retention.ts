@@ -12,7 +12,7 @@ import { deleteObjects } from "../platform/delete_objects.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { teamOfPack } from "../platform/pack_key.ts";
 import { readRetention } from "../platform/settings.ts";
-import { DEFAULT_TEAM } from "../platform/team.ts";
+import { listTeams } from "../platform/teams.ts";
 import { type Holdings, NOTHING_HELD } from "../queue/core/reads.ts";
 import { projectsWithRetention } from "../record/projects.ts";
 import { deleteRunRecords } from "../runs/service.ts";
@@ -144,7 +144,7 @@ export async function applyRetention(environment: Environment, now: number): Pro
 	// Deliveries stay as long as the runs that they start.
 	await deleteDeliveriesBefore(db, now - keep.runsMs);
 	await deleteUnusedTests(db);
-	await auditLogOf(environment, DEFAULT_TEAM).expire(now - keep.auditMs);
+	for (const team of await listTeams(db)) await auditLogOf(environment, team).expire(now - keep.auditMs);
 	return swept;
 }
 

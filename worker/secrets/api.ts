@@ -10,6 +10,7 @@ import { invalidParameter, type Parameter } from "../http/parameters.ts";
 import { actorOf, type Bodied, type Queried, type RequestContext, route } from "../http/route.ts";
 import { assertMayIn } from "../identity/project_scope.ts";
 import { log } from "../platform/logger.ts";
+import { listTeams } from "../platform/teams.ts";
 import { deleteSecret, listSecrets, putSecret, rotateSecrets, type SecretPlace } from "./vault.ts";
 
 /** Sets, lists, deletes and re-encrypts secrets. No route returns a value. */
@@ -68,9 +69,11 @@ async function remove({ query, params, environment, principal, requestId, noted 
 	return new Response(null, { status: 204 });
 }
 
-/** POST /secrets/rotate: re-encrypts all secrets with a new key. */
+/** POST /secrets/rotate: re-encrypts all secrets of all teams with new keys. */
 async function rotate({ environment, principal, requestId }: RequestContext<"user" | "host">): Promise<Response> {
-	const secrets = await rotateSecrets(environment, principal.team);
+	let secrets = 0;
+	// The master key is the coordinator's.
+	for (const team of await listTeams(environment.DB)) secrets += await rotateSecrets(environment, team);
 	log("info", "secrets re-encrypted", { request_id: requestId, actor: actorOf(principal), secrets });
 	return json({ secrets } satisfies Rotation);
 }

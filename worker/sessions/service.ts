@@ -1,3 +1,5 @@
+export { signInOffer } from "./sign_in_offer.ts";
+
 import { notFound } from "../../schema/wire/errors.ts";
 import { MAX_LIST_LIMIT } from "../../schema/wire/limits.ts";
 import { may } from "../../schema/wire/permissions.ts";

@@ -2,10 +2,11 @@ import { sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import * as z from "zod";
 import { PROTOCOL_VERSION } from "../../schema/wire/limits.ts";
+import type { Environment, QueueHealth } from "../bindings.ts";
 import { json } from "../http/answers.ts";
 import { type RequestContext, route } from "../http/route.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
-import { DEFAULT_TEAM } from "../platform/team.ts";
+import { listTeams } from "../platform/teams.ts";
 import { VERSION } from "../platform/version.ts";
 
 const LIVE = z.object({ status: z.string() });
@@ -27,24 +28,34 @@ const LOOK = sql`SELECT EXISTS (SELECT 1 FROM tokens WHERE kind = 'admin' AND re
 
 /** GET /readyz: 200 if requests can succeed, or 503 with the problems that a person must fix. */
 async function readyz({ environment }: RequestContext): Promise<Response> {
-	const [queue, record] = await Promise.allSettled([
-		dispatcherOf(environment, DEFAULT_TEAM).health(),
-		drizzle(environment.DB).get<{ has_token: number }>(LOOK),
-	]);
+	const [queue, record] = await Promise.allSettled([healthOfQueues(environment), drizzle(environment.DB).get<{ has_token: number }>(LOOK)]);
 	const problems: string[] = [];
 	if (queue.status === "rejected") problems.push("the queue does not answer");
 	else {
-		if (queue.value.outbox.dead > 0) problems.push(`the database rejected ${queue.value.outbox.dead} rows of the queue; see the log`);
-		if (queue.value.deadEffects > 0) problems.push(`${queue.value.deadEffects} side effects have failed on every try; see the log`);
+		const { dead, deadEffects } = queue.value;
+		if (dead > 0) problems.push(`the database rejected ${dead} rows of the queue; see the log`);
+		if (deadEffects > 0) problems.push(`${deadEffects} side effects have failed on every try; see the log`);
 	}
 	if (record.status === "rejected") problems.push("the database does not answer");
 	else if (record.value?.has_token !== 1) problems.push("no admin token exists");
 	if (!environment.SIGNING_KEY) problems.push("SIGNING_KEY is not set, so agents get no leases and downloads no links");
-	const waiting = queue.status === "fulfilled" ? queue.value.outbox.waiting : null;
+	const waiting = queue.status === "fulfilled" ? queue.value.waiting : null;
 	return json(
 		{ status: problems.length === 0 ? "ready" : "not ready", problems, outbox_waiting: waiting },
 		problems.length === 0 ? 200 : 503,
 	);
+}
+
+/** What waits and what has failed in the queues of all teams. */
+async function healthOfQueues(environment: Environment): Promise<{ waiting: number; dead: number; deadEffects: number }> {
+	const teams = await listTeams(environment.DB);
+	const queues = await Promise.all(teams.map((team) => dispatcherOf(environment, team).health()));
+	const sum = (of: (queue: QueueHealth) => number) => queues.reduce((total, queue) => total + of(queue), 0);
+	return {
+		waiting: sum(({ outbox }) => outbox.waiting),
+		dead: sum(({ outbox }) => outbox.dead),
+		deadEffects: sum((queue) => queue.deadEffects),
+	};
 }
 
 function version(): Response {

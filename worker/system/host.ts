@@ -1,7 +1,9 @@
 import * as z from "zod";
 import { ApiError } from "../../schema/wire/errors.ts";
+import type { Environment } from "../bindings.ts";
 import { type Bodied, type RequestContext, route } from "../http/route.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
+import { listTeams } from "../platform/teams.ts";
 import { resumeDeliveries } from "../webhooks/service.ts";
 
 /** Why the coordinator accepts no new work; null if the disk has room. */
@@ -40,17 +42,21 @@ async function prepare({ environment, principal }: RequestContext<"host">): Prom
  * The host calls this after each start, and when the disk becomes too full or has room again. With
  * room, deliveries without an outcome are resumed.
  */
-async function setDiskError({ readBody, environment, principal }: RequestContext<"host"> & Bodied<typeof diskNote>): Promise<Response> {
+async function setDiskError({ readBody, environment }: RequestContext<"host"> & Bodied<typeof diskNote>): Promise<Response> {
 	const { error } = await readBody();
-	await dispatcherOf(environment, principal.team).setDiskError(error);
+	await ofEachTeam(environment, (queue) => queue.setDiskError(error));
 	if (error === null) await resumeDeliveries(environment, Date.now());
 	return new Response(null, { status: 204 });
 }
 
 /** The host calls this before a planned stop. */
-async function prepareStop({ environment, principal }: RequestContext<"host">): Promise<Response> {
-	await dispatcherOf(environment, principal.team).prepareStop();
+async function prepareStop({ environment }: RequestContext<"host">): Promise<Response> {
+	await ofEachTeam(environment, (queue) => queue.prepareStop());
 	return new Response(null, { status: 204 });
+}
+
+async function ofEachTeam(environment: Environment, does: (queue: ReturnType<typeof dispatcherOf>) => Promise<void>): Promise<void> {
+	await Promise.all((await listTeams(environment.DB)).map((team) => does(dispatcherOf(environment, team))));
 }
 
 export const hostRoutes = [

@@ -28,10 +28,10 @@ async function revoke(context: Caller): Promise<Response> {
 
 /** GET /whoami: who the token is, and what it may do. */
 function whoami({ principal }: Caller): Response {
-	const { name, role, projects, tokenId, personId, expiresAt, projectRoles } = principal;
+	const { team, home, name, role, projects, tokenId, personId, expiresAt, projectRoles } = principal;
 	const greater = Object.keys(projectRoles).filter((project) => roleIn(principal, project) !== role);
 	return json({
-		...{ name, role, projects: projects === null ? null : [...projects] },
+		...{ team, home, name, role, projects: projects === null ? null : [...projects] },
 		token_id: tokenId === personId ? null : tokenId,
 		expires_at: expiresAt === null ? null : new Date(expiresAt).toISOString(),
 		project_roles: Object.fromEntries(greater.map((project) => [project, roleIn(principal, project)])),

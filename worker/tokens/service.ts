@@ -13,6 +13,7 @@ import {
 	type TokenRequest,
 } from "../../schema/wire/tokens.ts";
 import type { RequestContext } from "../http/route.ts";
+import { givenRole } from "../identity/acting_team.ts";
 import { randomSecret, sha256 } from "../identity/digest.ts";
 import { greatestRoleOf, roleIn } from "../identity/project_roles.ts";
 import * as store from "../identity/tokens_store.ts";
@@ -107,8 +108,8 @@ async function shortened(db: D1Database, kind: TokenKind, { personId }: TokenCal
 /** The greatest role of a token that a caller makes: in each of its projects, or for themself anywhere. */
 function grantable(principal: TokenCaller["principal"], kind: TokenKind, projects: readonly string[]): Role {
 	if (kind === "personal") return greatestRoleOf(principal);
-	if (kind === "service") return principal.role;
-	return projects.map((project) => roleIn(principal, project)).reduce(lesserOf);
+	if (kind === "service") return givenRole(principal);
+	return projects.map((project) => roleIn(principal, project)).reduce(lesserOf, givenRole({ team: principal.team, role: "operator" }));
 }
 
 /** @throws ApiError `validation_failed` for a kind that does not go with the projects or the caller */

@@ -1,15 +1,15 @@
 import type { ApiError } from "../../schema/wire/errors.ts";
 import { type PageContext, page } from "./layout.tsx";
-import { type Provider, SignInForm } from "./sign_in_form.tsx";
+import { SignInForm, type SignInOffer } from "./sign_in_form.tsx";
 
 /**
  * An error as a page: what is wrong and what to do. A signed-in reader keeps the navigation; anybody
- * else gets the sign-in form with these identity providers, which leads back to this address.
+ * else gets the sign-in form which leads back to this address.
  */
 export async function errorPage(
 	context: PageContext & { request: Request },
 	error: ApiError,
-	{ requestId, providers }: { requestId: string; providers: readonly Provider[] },
+	{ requestId, offer }: { requestId: string; offer: SignInOffer },
 ): Promise<Response> {
 	const isSignIn = error.code === "authentication_required";
 	const props = {
@@ -17,11 +17,7 @@ export async function errorPage(
 		children: (
 			<section class="narrow">
 				<h1>{isSignIn ? "Sign in" : error.message}</h1>
-				{isSignIn ? (
-					<SignIn error={error} to={pathOf(context)} providers={providers} />
-				) : (
-					error.suggestions.map((hint) => <p key={hint}>{hint}</p>)
-				)}
+				{isSignIn ? <SignIn error={error} to={pathOf(context)} offer={offer} /> : error.suggestions.map((hint) => <p key={hint}>{hint}</p>)}
 				{!isSignIn && (
 					<p>
 						<a href="/">All runs</a> <span class="soft small">Request {requestId}</span>
@@ -41,11 +37,11 @@ export async function errorPage(
 /** The error of a request without any credential, which says nothing new. */
 const NO_TOKEN = "This request needs a token.";
 
-function SignIn({ error, to, providers }: { error: ApiError; to: string; providers: readonly Provider[] }) {
+function SignIn({ error, to, offer }: { error: ApiError; to: string; offer: SignInOffer }) {
 	return (
 		<>
 			{error.message !== NO_TOKEN && <p class="reason bad">{`${error.message} ${error.suggestions[0] ?? ""}`}</p>}
-			<SignInForm to={to} providers={providers} />
+			<SignInForm to={to} offer={offer} />
 		</>
 	);
 }

@@ -9,6 +9,7 @@ import type { Overview } from "../queue/core/reads.ts";
 import "./bidi.ts";
 import { ICONS } from "./icons.ts";
 import { mayReaderPost, Part, type RenderedPage, renderParts, wholePage } from "./parts.ts";
+import { PostForm } from "./post_form.tsx";
 import "./public_links.ts";
 import { signatureOf } from "./signature.ts";
 
@@ -91,6 +92,7 @@ export async function page(context: PageContext, props: PageProps, status = 200,
 		<Body
 			section={props.section}
 			user={user?.name ?? null}
+			guest={user && user.team !== user.home ? { team: user.team, home: user.home } : null}
 			overview={overview}
 			query={query}
 			visited={isVisitor(principal) ? url.pathname : null}
@@ -129,6 +131,8 @@ function Head({ title, icon }: { title: string; icon: string }) {
 interface BodyProps {
 	section: Section | undefined;
 	user: string | null;
+	/** An operator's own team, while they act in another one; else null. */
+	guest: { team: string; home: string } | null;
 	overview: Overview | null;
 	query: string;
 	/** The path of the page for a visitor; null for everybody else. */
@@ -136,7 +140,7 @@ interface BodyProps {
 	children: ComponentChildren;
 }
 
-function Body({ section, user, overview, query, visited, children }: BodyProps) {
+function Body({ section, user, guest, overview, query, visited, children }: BodyProps) {
 	return (
 		<>
 			<a class="skip" href="#main">
@@ -174,6 +178,16 @@ function Body({ section, user, overview, query, visited, children }: BodyProps) 
 					</a>
 				)}
 			</header>
+			{guest !== null && (
+				<div class="guest">
+					<span>
+						You act in the team <b>{guest.team}</b>.
+					</span>
+					<PostForm action={`/teams/${guest.home}/enter`}>
+						<button type="submit">{`Return to ${guest.home}`}</button>
+					</PostForm>
+				</div>
+			)}
 			<main id="main" tabIndex={-1}>
 				<Part id="content">{children}</Part>
 			</main>

@@ -10,11 +10,17 @@ interface ProviderLinksProps {
 	to?: string;
 	/** The code of an invitation that is used with the account. */
 	invitation?: string;
+	/** The team of the providers; null: the only one. */
+	team?: string | null;
 }
 
 /** A link for each provider. */
-export function ProviderLinks({ providers, to, invitation }: ProviderLinksProps) {
-	const query = new URLSearchParams({ ...(to !== undefined && to !== "/" && { to }), ...(invitation !== undefined && { invitation }) });
+export function ProviderLinks({ providers, to, invitation, team = null }: ProviderLinksProps) {
+	const query = new URLSearchParams({
+		...(to !== undefined && to !== "/" && { to }),
+		...(invitation !== undefined && { invitation }),
+		...(team !== null && { team }),
+	});
 	return (
 		<p class="providers">
 			{providers.map(({ name, label }) => (
@@ -26,13 +32,25 @@ export function ProviderLinks({ providers, to, invitation }: ProviderLinksProps)
 	);
 }
 
+/** What the forms to sign in begin with. */
+export interface SignInOffer {
+	providers: readonly Provider[];
+	/** The team of the people and the providers; null: there is one only. */
+	team: string | null;
+}
+
 /** The forms to sign in: with an account, with a name and a password, or with a token. @param to the page that follows */
-export function SignInForm({ to = "/", providers }: { to?: string; providers: readonly Provider[] }) {
+export function SignInForm({ to = "/", offer: { providers, team } }: { to?: string; offer: SignInOffer }) {
 	return (
 		<>
-			{providers.length > 0 && <ProviderLinks providers={providers} to={to} />}
+			{providers.length > 0 && <ProviderLinks providers={providers} to={to} team={team} />}
 			<form method="post" action="/sign-in" class="sign-in">
 				<input type="hidden" name="to" value={to} />
+				{team !== null && (
+					<label>
+						Team <input name="team" required value={team} autoComplete="organization" autoCapitalize="none" />
+					</label>
+				)}
 				<label>
 					Name <input name="name" required autoComplete="username" autoCapitalize="none" />
 				</label>

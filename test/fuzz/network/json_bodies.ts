@@ -35,6 +35,8 @@ export const ADDRESSES: readonly Address[] = [
 	post("/api/v1/people/{run}/sign-out", "admin", {}),
 	{ ...post("/api/v1/projects/{project}/roles/{run}", "admin", { role: "viewer" }), method: "PUT" },
 	{ ...post("/api/v1/quotas", "admin", right.QUOTAS), method: "PATCH" },
+	post("/api/v1/teams", "admin", right.TEAM),
+	{ ...post("/api/v1/teams/{project}", "admin", { name: "x" }), method: "PATCH" },
 	{ ...post("/api/v1/identity-providers/{run}", "admin", right.IDENTITY_PROVIDER), method: "PUT" },
 	post("/join", "anyone", { code: "x" }),
 	post("/login", "session", { code: "ABCD-EFGH" }),

@@ -55,5 +55,6 @@ export const IDENTITY_PROVIDER = {
 	...{ label: "x", sign_up: [{ domain: "example.org", role: "viewer" }] },
 };
 /** So large that nothing is refused for them. */
-export const QUOTAS = { queued_jobs: 1e12, running_jobs: 1e12, stored_bytes: 1e15, cache_bytes: null };
+export const QUOTAS = { queued_jobs: 1e12, running_jobs: 1e12, stored_bytes: 1e15, cache_bytes: null, job_ms: 1e12, log_bytes: 1e12 };
+export const TEAM = { slug: "fuzzed", name: "Fuzzed", admin: "fuzz" };
 export const PERSON = { name: "ada", role: "viewer", expires_in: "1d" };

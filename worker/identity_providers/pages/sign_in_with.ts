@@ -1,8 +1,8 @@
 import { ApiError } from "../../../schema/wire/errors.ts";
+import { DEFAULT_TEAM } from "../../../schema/wire/teams.ts";
 import { type AnonymousContext, pageRoute, type RequestContext } from "../../http/route.ts";
 import { joinWithAccount, signInByAccount } from "../../people/service.ts";
 import { recordAudit } from "../../platform/audit_log.ts";
-import { DEFAULT_TEAM } from "../../platform/team.ts";
 import { isSecure, openFor, ownPath } from "../../sessions/pages/sign_in.tsx";
 import { backTo } from "../../ui/back_to.ts";
 import { endedPending, keepPending, pendingIn } from "../pending_sign_in.ts";
@@ -27,7 +27,7 @@ async function leave(context: Visitor): Promise<Response> {
 	// Only the page of the invitation leads here with it: a link elsewhere would have another person join.
 	const site = request.headers.get("Sec-Fetch-Site");
 	if (code !== null && site !== null && site !== "same-origin") return backTo(`/join?${new URLSearchParams({ code })}`);
-	const provider = await requireProvider(environment.DB, DEFAULT_TEAM, params.name ?? "");
+	const provider = await requireProvider(environment.DB, url.searchParams.get("team") ?? DEFAULT_TEAM, params.name ?? "");
 	const given = { to: ownPath(url.searchParams.get("to")), invitation: code };
 	const { location, pending } = await begin(provider, baseUrl, given);
 	const cookie = await keepPending(environment.SIGNING_KEY, pending, isSecure(context));
@@ -37,9 +37,9 @@ async function leave(context: Visitor): Promise<Response> {
 /** GET /sign-in/with/:name/callback: the provider has sent the browser back. */
 async function comeBack(context: Visitor): Promise<Response> {
 	const { request, environment, params, baseUrl, url } = context;
-	const provider = await requireProvider(environment.DB, DEFAULT_TEAM, params.name ?? "");
 	const state = url.searchParams.get("state") ?? "";
 	const pending = await pendingIn(request, environment.SIGNING_KEY, state, isSecure(context));
+	const provider = await requireProvider(environment.DB, pending?.team ?? DEFAULT_TEAM, params.name ?? "");
 	if (pending?.provider !== provider.name) {
 		throw new ApiError("authentication_required", "This sign-in has expired, was ended before, or began in another browser.", {
 			suggestions: ["Begin again."],
@@ -67,17 +67,21 @@ async function comeBack(context: Visitor): Promise<Response> {
 		return response;
 	} catch (error) {
 		if (!(error instanceof ApiError)) throw error;
-		await recordRefusal(context, provider.name, error);
+		await recordRefusal(context, provider, error);
 		error.headers["Set-Cookie"] = endedPending(state, isSecure(context));
 		throw error;
 	}
 }
 
 /** Only a browser that began the sign-in gets here, with an answer of the provider. */
-async function recordRefusal({ environment, client, requestId }: Visitor, provider: string, error: ApiError): Promise<void> {
-	await recordAudit(environment, DEFAULT_TEAM, {
-		...{ event: "sign_in", actor: "unknown", via: null, what: `GET /sign-in/with/${provider}/callback` },
-		...{ details: { by: provider, why: error.message.slice(0, 300) }, outcome: "refused", address: client.address, request_id: requestId },
+async function recordRefusal(
+	{ environment, client, requestId }: Visitor,
+	{ team, name }: { team: string; name: string },
+	error: ApiError,
+): Promise<void> {
+	await recordAudit(environment, team, {
+		...{ event: "sign_in", actor: "unknown", via: null, what: `GET /sign-in/with/${name}/callback` },
+		...{ details: { by: name, why: error.message.slice(0, 300) }, outcome: "refused", address: client.address, request_id: requestId },
 	});
 }
 

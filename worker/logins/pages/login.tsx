@@ -96,6 +96,6 @@ function Question({ request, principal }: { request: LoginRow; principal: Reader
 }
 
 export const loginPages = [
-	pageRoute({ method: "GET", path: "/login", allow: ["user"], action: "own.tokens", handle: loginPage }),
-	pageRoute({ method: "POST", path: "/login", allow: ["user"], action: "own.tokens", handle: submitLogin }),
+	pageRoute({ method: "GET", path: "/login", allow: ["user"], action: "own.tokens", isAtHome: true, handle: loginPage }),
+	pageRoute({ method: "POST", path: "/login", allow: ["user"], action: "own.tokens", isAtHome: true, handle: submitLogin }),
 ];

@@ -3,6 +3,7 @@ import { invitationRequest, personChange } from "../../../schema/wire/people.ts"
 import { rolesUpTo } from "../../../schema/wire/permissions.ts";
 import { readText, validated } from "../../http/bodies.ts";
 import { pageRoute, type RequestContext } from "../../http/route.ts";
+import { givenRole } from "../../identity/acting_team.ts";
 import { backTo } from "../../ui/back_to.ts";
 import { onceConfirmed } from "../../ui/confirm.tsx";
 import { page } from "../../ui/layout.tsx";
@@ -33,7 +34,7 @@ function peoplePage(context: Reader): Promise<Response> {
 
 async function show(context: Reader, form: InviteForm, status = 200): Promise<Response> {
 	const [people, invitations] = await Promise.all([peopleFor(context), invitationsFor(context)]);
-	const children = <PeoplePage people={people} invitations={invitations} roles={rolesUpTo(context.principal.role)} form={form} />;
+	const children = <PeoplePage people={people} invitations={invitations} roles={rolesUpTo(givenRole(context.principal))} form={form} />;
 	return page(context, { title: "People", section: "settings", children }, status);
 }
 
@@ -100,5 +101,5 @@ export const peoplePages = [
 	pageRoute({ method: "POST", path: "/people/:id/sign-out", allow: ["user"], action: "people.manage", handle: submitSignOut }),
 	pageRoute({ method: "POST", path: "/invitations/:name/withdraw", allow: ["user"], action: "people.manage", handle: submitWithdrawal }),
 	pageRoute({ method: "POST", path: "/people/:id/remove", allow: ["user"], action: "people.manage", handle: submitRemoval }),
-	pageRoute({ method: "POST", path: "/password", allow: ["user"], action: "own.password", handle: submitPassword }),
+	pageRoute({ method: "POST", path: "/password", allow: ["user"], action: "own.password", isAtHome: true, handle: submitPassword }),
 ];

@@ -36,7 +36,7 @@ async function show(context: Visitor, code: string, error: ApiError | null): Pro
 						{`, and your role ${invitation.role}.`}
 					</p>
 					{error && <p class="reason bad">{error.message}</p>}
-					<ProviderLinks providers={providers} invitation={code} />
+					<ProviderLinks providers={providers} invitation={code} team={invitation.team} />
 					<form method="post" action="/join" class="form">
 						<input type="hidden" name="code" value={code} />
 						<input type="hidden" name="username" value={invitation.name} autoComplete="username" />

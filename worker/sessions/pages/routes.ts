@@ -24,5 +24,5 @@ export const sessionsPages = [
 		claims: () => ({ name: "invitation", key: null }),
 		handle: submitJoin,
 	}),
-	pageRoute({ method: "POST", path: "/sign-out", allow: ["user"], action: "own.sessions", handle: signOut }),
+	pageRoute({ method: "POST", path: "/sign-out", allow: ["user"], action: "own.sessions", isAtHome: true, handle: signOut }),
 ];

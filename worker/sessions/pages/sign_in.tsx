@@ -1,19 +1,20 @@
 import { ApiError } from "../../../schema/wire/errors.ts";
+import { DEFAULT_TEAM } from "../../../schema/wire/teams.ts";
 import { readText } from "../../http/bodies.ts";
 import type { RequestContext } from "../../http/route.ts";
 import { sha256 } from "../../identity/digest.ts";
 import { assertOwnOrigin } from "../../identity/origin.ts";
 import { endedSessionCookie, openSession } from "../../identity/session.ts";
 import { endSession } from "../../identity/sessions_store.ts";
+import { rememberedTeam } from "../../identity/sign_in_team.ts";
 import { redeemSignInLink, type Token } from "../../identity/tokens_store.ts";
 import { findShownToken } from "../../identity/wrong_credentials.ts";
-import { offeredProviders } from "../../identity_providers/service.ts";
 import { signInByPassword } from "../../people/service.ts";
 import { recordAudit } from "../../platform/audit_log.ts";
 import { log } from "../../platform/logger.ts";
-import { DEFAULT_TEAM } from "../../platform/team.ts";
 import { page } from "../../ui/layout.tsx";
 import { SignInForm } from "../../ui/sign_in_form.tsx";
+import { signInOffer } from "../sign_in_offer.ts";
 
 type Visitor = RequestContext<"anyone" | "user">;
 
@@ -26,14 +27,14 @@ const CODE = /^[A-Za-z0-9_-]{1,100}$/;
  */
 export async function signInPage(context: Visitor): Promise<Response> {
 	const { url, environment } = context;
-	const providers = await offeredProviders(environment.DB, DEFAULT_TEAM);
+	const offer = await signInOffer(environment.DB, { ...context, isSecure: isSecure(context) });
 	const code = url.searchParams.get("code") ?? "";
 	return page(context, {
 		title: "Sign in",
 		children: (
 			<section class="narrow">
 				<h1>Sign in</h1>
-				{CODE.test(code) ? <SignInByLink code={code} /> : <SignInForm providers={providers} to={ownPath(url.searchParams.get("to"))} />}
+				{CODE.test(code) ? <SignInByLink code={code} /> : <SignInForm offer={offer} to={ownPath(url.searchParams.get("to"))} />}
 			</section>
 		),
 	});
@@ -63,7 +64,10 @@ export async function signIn(context: Visitor): Promise<Response> {
 		return token === null ? backTo(to, null) : openFor(context, token, to, { by: "link" });
 	}
 	if (name !== null) {
-		const person = await signInByPassword(environment, client, name.trim(), form.get("password") ?? "");
+		const person = await signInByPassword(environment, client, {
+			team: (form.get("team") ?? "").trim() || DEFAULT_TEAM,
+			...{ name: name.trim(), password: form.get("password") ?? "" },
+		});
 		return openFor(context, person, to, { by: "password" });
 	}
 	return openFor(context, await byToken(context, (form.get("token") ?? "").trim()), to, { by: "token" });
@@ -95,7 +99,10 @@ export async function openFor(
 		});
 	}
 	log("info", "signed in", { request_id: requestId, token: token.id, address: client.address });
-	return backTo(to, await openSession(environment.DB, session, isSecure(context)));
+	const response = backTo(to, await openSession(environment.DB, session, isSecure(context)));
+	const remembered = rememberedTeam(request, token.team, isSecure(context));
+	if (remembered !== null) response.headers.append("Set-Cookie", remembered);
+	return response;
 }
 
 async function byToken({ environment, client, requestId }: Visitor, text: string): Promise<Token> {

@@ -54,6 +54,12 @@ export async function settingsPage(context: RequestContext<"user">): Promise<Res
 						<span class="soft"> · who may sign in, and with which role</span>
 					</p>
 				)}
+				{may(principal.role, "teams.manage") && (
+					<p>
+						<a href="/teams">Teams</a>
+						<span class="soft"> · each with a queue, projects and people of its own</span>
+					</p>
+				)}
 				{may(principal.role, "identity_providers.manage") && (
 					<p>
 						<a href="/identity-providers">Identity providers</a>

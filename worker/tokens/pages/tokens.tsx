@@ -3,6 +3,7 @@ import { may, rolesUpTo } from "../../../schema/wire/permissions.ts";
 import { tokenRequest } from "../../../schema/wire/tokens.ts";
 import { readText, validated } from "../../http/bodies.ts";
 import { pageRoute, type RequestContext } from "../../http/route.ts";
+import { givenRole } from "../../identity/acting_team.ts";
 import { greatestRoleOf } from "../../identity/project_roles.ts";
 import { backTo } from "../../ui/back_to.ts";
 import { page } from "../../ui/layout.tsx";
@@ -24,7 +25,7 @@ function tokensPage(context: Reader): Promise<Response> {
 async function show(context: Reader, form: TokenForm, status = 200): Promise<Response> {
 	const role = greatestRoleOf(context.principal);
 	const makesTokens = context.principal.personId !== null || may(role, "tokens.create");
-	const roles = makesTokens ? rolesUpTo(role) : [];
+	const roles = makesTokens ? rolesUpTo(givenRole({ team: context.principal.team, role })) : [];
 	const children = <TokensPage tokens={await tokensFor(context)} roles={roles} form={form} server={context.baseUrl} />;
 	return page(context, { title: "Tokens", section: "settings", children }, status);
 }

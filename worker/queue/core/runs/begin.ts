@@ -1,6 +1,7 @@
 import type { ResolvedJob } from "../../../../schema/pipeline/resolve/resolved.ts";
 import { cleanupSlack } from "../../../../schema/pipeline/runtime/cleanup.ts";
 import { type Core, nextRev, PRESENCE_MS } from "../core.ts";
+import { quotasOf } from "../quotas.ts";
 import { markDirty } from "../record/outbox.ts";
 import { type AttemptRow, addRow, findAgent, type JobRow, jobOf, type OfferRow } from "../rows.ts";
 import { setTimer, startTimer } from "../timers.ts";
@@ -44,9 +45,9 @@ export function beginAttempt(core: Core, offer: OfferRow, isEnding = false): Att
 	return attempt;
 }
 
-/** How long a job may run, in milliseconds: its timeout, or what the operator allows at most. */
-export function timeLimitOf({ settings }: Core, { timeout_ms }: Pick<ResolvedJob, "timeout_ms">): number {
-	return Math.min(timeout_ms, settings.maxJobMs);
+/** How long a job may run, in milliseconds: its timeout, or what the operator allows at most, of all teams or of this one. */
+export function timeLimitOf(core: Core, { timeout_ms }: Pick<ResolvedJob, "timeout_ms">): number {
+	return Math.min(timeout_ms, core.settings.maxJobMs, quotasOf(core).job_ms ?? Number.POSITIVE_INFINITY);
 }
 
 /** Sets when the queue ends an attempt that its agent does not end in time. */
