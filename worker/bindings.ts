@@ -53,6 +53,8 @@ export interface Environment {
 
 	/** Signs leases, and the addresses of uploads and downloads. */
 	SIGNING_KEY: string;
+	/** The admin token of a coordinator without a host of its own. */
+	ADMIN_TOKEN?: string;
 	/** The former key, and until when (milliseconds since 1970) its leases are honored. */
 	SIGNING_KEY_BEFORE?: string;
 	SIGNING_KEY_BEFORE_UNTIL?: string;

@@ -14,6 +14,7 @@ import { type FoundRoute, RouteTable } from "./http/route_table.ts";
 import { clientOf } from "./identity/client_address.ts";
 import { claimedBy, identify, type Principal } from "./identity/principal.ts";
 import { endedSessionCookie, showsSession } from "./identity/session.ts";
+import { assertSetUp } from "./identity/set_up.ts";
 import { isVisitor } from "./identity/visitors.ts";
 import { countWrongCredential } from "./identity/wrong_credentials.ts";
 import { admitVisitor } from "./permissions/admit_visitor.ts";
@@ -21,7 +22,6 @@ import { authorize } from "./permissions/authorize.ts";
 import { raiseRole } from "./permissions/raise_role.ts";
 import { errorFields, log, setLogLevel } from "./platform/logger.ts";
 import { assertPrepared } from "./platform/prepared.ts";
-import { assertMigrated } from "./platform/schema_version.ts";
 import { QueueObject } from "./queue/dispatcher.ts";
 import { type Counted, countRequest } from "./rate_limits/service.ts";
 import { routes } from "./routes.ts";
@@ -105,7 +105,7 @@ async function handle(
 	caller: Caller,
 ): Promise<Response> {
 	const { route, isLiveness, isOfHost, isOpen } = entry;
-	if (!isLiveness && route.path !== DATABASE_PATH) await assertMigrated(environment.DB);
+	if (!isLiveness && route.path !== DATABASE_PATH) await assertSetUp(environment);
 	// The host's own routes prepare the coordinator, and so work before.
 	if (!isLiveness && !isOfHost) await assertPrepared(environment);
 	const client = clientOf(request, environment);

@@ -25,7 +25,7 @@ const RESERVED = new Set([
 	"windlass",
 ]);
 
-export const teamSlug = z
+const teamSlug = z
 	.string()
 	.regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, "is lower-case letters and digits with single dashes between them, and begins with a letter")
 	.min(2, "has fewer than 2 characters")

@@ -92,6 +92,13 @@ describe("answers with gzip (RFC 9110, 12.5.3)", () => {
 		expect([headers.get("Content-Encoding"), headers.get("Vary")]).toEqual([isGzip ? "gzip" : null, "Accept-Encoding"]);
 	});
 
+	test("behind Cloudflare the header of the client counts, and not that of the edge", async () => {
+		const behind = (clientAcceptEncoding: string) =>
+			new Request("http://windlass.test", { headers: { "Accept-Encoding": "br, gzip" }, cf: { clientAcceptEncoding } } as RequestInit);
+		const encodingFor = async (client: string) => (await compressedAnswer(behind(client), answer())).headers.get("Content-Encoding");
+		expect([await encodingFor(""), await encodingFor("identity"), await encodingFor("gzip")]).toEqual([null, null, "gzip"]);
+	});
+
 	test("without Accept-Encoding the text is sent as it is", async () => {
 		expect((await compressedAnswer(asked({}), answer())).headers.get("Content-Encoding")).toBeNull();
 	});

@@ -37,8 +37,9 @@ export async function compressedAnswer(request: Request, response: Response): Pr
 
 /** Whether the caller accepts gzip, and does not prefer the plain text. */
 function prefersGzip(request: Request): boolean {
-	const header = request.headers.get("Accept-Encoding");
-	if (header === null) return false;
+	// Cloudflare and wrangler put their own header in place of the client's.
+	const header = (request.cf as IncomingRequestCfProperties | undefined)?.clientAcceptEncoding ?? request.headers.get("Accept-Encoding");
+	if (!header) return false;
 	const weights = qualityValues(header);
 	const gzip = weights.get("gzip") ?? weights.get("x-gzip") ?? weights.get("*") ?? 0;
 	return gzip > 0 && gzip >= (weights.get("identity") ?? 0);

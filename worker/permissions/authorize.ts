@@ -28,7 +28,7 @@ function notAllowed({ allow }: Route, { kind }: Principal): ApiError {
 		return new ApiError("authentication_required", "This request needs a token.", {
 			suggestions: [
 				"Sign in at /sign-in, or set WINDLASS_API_TOKEN for the windlass commands.",
-				"The coordinator printed the admin token at its first start. windlass token reset-admin makes a new one.",
+				"The coordinator printed the admin token at its first start. windlass token reset-admin makes a new one. Under wrangler it is ADMIN_TOKEN.",
 			],
 			headers: { "WWW-Authenticate": "Bearer" },
 		});

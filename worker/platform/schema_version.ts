@@ -1,5 +1,6 @@
 import journal from "../../schema/database/migrations/meta/_journal.json" with { type: "json" };
 import { ApiError } from "../../schema/wire/errors.ts";
+import type { Environment } from "../bindings.ts";
 import { errorFields, log } from "./logger.ts";
 
 /** The newest migration that this version of the Worker needs. */
@@ -12,10 +13,9 @@ let isMigrated = false;
  * is there.
  * @throws ApiError `unavailable`
  */
-export async function assertMigrated(db: D1Database): Promise<void> {
+export async function assertMigrated({ DB, HOST_SECRET }: Environment): Promise<void> {
 	if (isMigrated) return;
-	const found = await db
-		.prepare("SELECT 1 FROM d1_migrations WHERE name = ?")
+	const found = await DB.prepare("SELECT 1 FROM d1_migrations WHERE name = ?")
 		.bind(NEWEST)
 		.first()
 		.catch((error) => {
@@ -29,7 +29,10 @@ export async function assertMigrated(db: D1Database): Promise<void> {
 		});
 	if (!found) {
 		throw new ApiError("unavailable", `The database of the coordinator does not have the migration ${NEWEST}.`, {
-			suggestions: ["Repeat the request in a few seconds. On Cloudflare, run: wrangler d1 migrations apply DB --remote"],
+			suggestions:
+				HOST_SECRET === undefined
+					? ["On your own machine, run: npm run dev", "On Cloudflare, run: npm run deploy -- --name windlass"]
+					: ["The coordinator is starting. Repeat the request in a few seconds."],
 			headers: { "Retry-After": "1" },
 		});
 	}
