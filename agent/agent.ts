@@ -1,6 +1,8 @@
+import { exposition } from "../schema/text/exposition.ts";
 import { JobFolders } from "./execution/job_folders.ts";
 import { log } from "./logger.ts";
 import { AgentInfo } from "./machine/agent_info.ts";
+import { agentMetrics, diskOf } from "./machine/agent_metrics.ts";
 import { serveHealth } from "./machine/health.ts";
 import { Leftovers } from "./machine/leftovers.ts";
 import { StateFolder } from "./machine/state_folder.ts";
@@ -75,10 +77,11 @@ export class Agent {
 	 * @throws ApiError when the coordinator rejects the agent
 	 */
 	async run(): Promise<void> {
-		const { healthPort } = this.#options;
+		const { healthPort, healthHost } = this.#options;
 		let health: Awaited<ReturnType<typeof serveHealth>> | null = null;
 		try {
-			if (healthPort !== null) health = await serveHealth(healthPort, () => this.#running.health);
+			if (healthPort !== null)
+				health = await serveHealth(healthHost, healthPort, { health: () => this.#running.health, metrics: () => this.#metrics() });
 			const cleanUp = this.#leftovers
 				.removeFiles(await this.#leftovers.endProcesses())
 				.catch((error) => log("warn", `The clean-up after an earlier process failed: ${error}`));
@@ -112,6 +115,11 @@ export class Agent {
 		log("info", "Looking again for tools, GPUs and Docker.");
 		await this.#info.detectAgain();
 		await this.#running.sendInfo();
+	}
+
+	async #metrics(): Promise<string> {
+		const { free, total } = await diskOf(this.#state.path);
+		return exposition(agentMetrics({ ...this.#running.numbers, version: this.#info.current.version, disk: { free, total } }));
 	}
 
 	/** Finds out the capabilities of this machine, and sends them to the coordinator. */

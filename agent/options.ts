@@ -33,6 +33,8 @@ export interface AgentOptions {
 	passEnv: string[];
 	/** The local port of the health endpoint; null: none. */
 	healthPort: number | null;
+	/** The address that it listens on. */
+	healthHost: string;
 	/** How much disk space unsent logs may take, in bytes. */
 	spoolLimit: number;
 	/** How many caches the agent fetches before its first job, and how long that may take, in milliseconds. */
@@ -79,6 +81,7 @@ const NAMES = [
 	"ca-file",
 	"pass-env",
 	"health-port",
+	"health-host",
 	"spool-limit",
 	"cache-limit",
 	"warm",
@@ -124,6 +127,7 @@ export function readAgentOptions(flags: RawOptions, environment: NodeJS.ProcessE
 		passEnv: checked("pass-env", z.array(variable), listOf(raw["pass-env"])),
 		healthPort:
 			raw["health-port"] === undefined ? null : checked("health-port", z.coerce.number().int().min(1).max(65_535), raw["health-port"]),
+		healthHost: raw["health-host"] ?? "127.0.0.1",
 		spoolLimit: spoolLimit(raw["spool-limit"] ?? DEFAULT_SPOOL_LIMIT),
 		warm: checked("warm", z.coerce.number().int().min(0).max(MAX_WARM_CACHES), raw.warm ?? "0"),
 		warmTimeMs: warmTime(raw["warm-time"] ?? DEFAULT_WARM_TIME),

@@ -14,6 +14,7 @@ const SECRET_VARIABLES = [
 	"WINDLASS_API_TOKEN",
 	"WINDLASS_MASTER_KEY",
 	"WINDLASS_MASTER_KEY_BEFORE",
+	"WINDLASS_METRICS_TOKEN",
 ];
 
 /** No secret of the product is shorter. Overwriting a shorter text could damage other variables. */

@@ -7,7 +7,7 @@ export const PROGRAMS = [
 	{ name: "chromium", package: "chromium", use: "the pages", files: ["test/browser/**", ...e2e("proxies")] },
 	{ name: "git-lfs", package: "git-lfs", use: "large files", files: e2e("agent", "checkouts", "hostile_repositories") },
 	{ name: "curl", package: "curl", use: "commands of the docs", files: e2e("api", "guide", "program", "sources") },
-	{ name: "openssl", package: "openssl", use: "certificates", files: e2e("agent", "artifacts", "guide") },
+	{ name: "openssl", package: "openssl", use: "certificates", files: e2e("agent", "artifacts", "guide", "metrics") },
 	{
 		name: "python3",
 		package: "python3",
@@ -21,6 +21,8 @@ export const PROGRAMS = [
 	{ name: "docker", package: "docker.io", use: "containers", files: e2e("containers") },
 	{ name: "docker-registry", package: "docker-registry", use: "images", files: e2e("containers") },
 	{ name: "busybox", package: "busybox-static", use: "images", files: e2e("containers") },
+	{ name: "prometheus", package: "prometheus", use: "metrics", files: e2e("metrics") },
+	{ name: "promtool", package: "prometheus", use: "metrics", files: e2e("metrics") },
 	{ name: "systemd-analyze", package: "systemd", use: "units of systemd", files: e2e("program") },
 	{ name: "/usr/sbin/nginx", package: "nginx-light", use: "reverse proxies", files: e2e("guide", "proxies") },
 	{ name: "caddy", package: "caddy", use: "reverse proxies", files: e2e("guide", "proxies") },

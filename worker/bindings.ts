@@ -9,16 +9,19 @@ import type { Explanation, Step, Swept } from "../schema/wire/resources.ts";
 import type { ScheduleRequest } from "../schema/wire/schedules.ts";
 import type { AttemptState, Reason } from "../schema/wire/states.ts";
 import type { LineIndex } from "./logs/line_counter.ts";
+import type { RequestCounts } from "./metrics/answered_requests.ts";
 import type { Result } from "./platform/result.ts";
 import type { Registration } from "./queue/core/agents/agents.ts";
 import type { Credential } from "./queue/core/agents/credentials.ts";
 import type { AgentChange } from "./queue/core/agents/lifecycle.ts";
 import type { NewRegistrationToken, RegistrationTokenRow } from "./queue/core/agents/registration_tokens.ts";
+import type { Counts } from "./queue/core/counts.ts";
 import type { ComparedProject, ComparisonState } from "./queue/core/discovery/comparisons.ts";
 import type { Discovered } from "./queue/core/discovery/discovery_jobs.ts";
 import type { DeliveredRef, Standing } from "./queue/core/discovery/refs.ts";
 import type { ScheduleRow } from "./queue/core/discovery/schedules.ts";
 import type { Undelivered } from "./queue/core/effects/effects.ts";
+import type { Gauges } from "./queue/core/gauges.ts";
 import type { Pause } from "./queue/core/hints.ts";
 import type { ArchivedLogNote } from "./queue/core/leases/archived_logs.ts";
 import type {
@@ -48,11 +51,15 @@ export interface Environment {
 	LOG_SHARD: DurableObjectNamespace<LogShard>;
 	SWEEPER: DurableObjectNamespace<Sweeper>;
 	AUDIT_LOG: DurableObjectNamespace<AuditLog>;
+	METRICS: DurableObjectNamespace<Metrics>;
 	DB: D1Database;
 	BUCKET: R2Bucket;
 
 	/** Signs leases, and the addresses of uploads and downloads. */
 	SIGNING_KEY: string;
+	/** `open`: everybody reads the metrics; empty: operators, and who has METRICS_TOKEN. */
+	METRICS_ACCESS?: string;
+	METRICS_TOKEN?: string;
 	/** The admin token of a coordinator without a host of its own. */
 	ADMIN_TOKEN?: string;
 	/** The former key, and until when (milliseconds since 1970) its leases are honored. */
@@ -171,6 +178,8 @@ export interface Dispatcher extends Rpc.DurableObjectBranded {
 	setDiskError(error: string | null): Promise<void>;
 	/** Rejects while the disk has no room for new work. */
 	checkRoom(): Promise<Result<void>>;
+	/** What metrics tell of the queue. */
+	readMetrics(): Promise<QueueMetrics>;
 	/**
 	 * Extends every lease and notifies the agents before a planned stop. Returns once all agents
 	 * that hold leases are notified.
@@ -433,6 +442,29 @@ export interface AuditFilter {
 	/** From when, and until before when, in milliseconds since 1970. */
 	since: number | null;
 	until: number | null;
+}
+
+/** What the host says of its machine. */
+export interface HostFacts {
+	/** Of the data folder, in bytes. */
+	disk: { free: number; total: number } | null;
+	/** When the certificate of the public address expires, in milliseconds since 1970; null if it has none. */
+	certificate_expires_at: number | null;
+}
+
+/** What metrics tell of the queue of a team. */
+export interface QueueMetrics {
+	counts: Counts;
+	gauges: Gauges;
+	/** For how long D1 has been behind. */
+	lagMs: number;
+}
+
+/** The Durable Object that counts for all isolates. @see worker/metrics/metrics_object.ts */
+export interface Metrics extends Rpc.DurableObjectBranded {
+	add(counts: RequestCounts): Promise<void>;
+	setFacts(facts: HostFacts): Promise<void>;
+	read(): Promise<{ requests: RequestCounts; facts: HostFacts | null }>;
 }
 
 /** The Durable Object that writes the audit log of a team. @see worker/audit/audit_log.ts */

@@ -1,3 +1,4 @@
+import { waitUntil } from "cloudflare:workers";
 import { ApiError } from "../schema/wire/errors.ts";
 import { may } from "../schema/wire/permissions.ts";
 import { isAudited, recordRequest } from "./audit/service.ts";
@@ -17,6 +18,7 @@ import { endedSessionCookie, showsSession } from "./identity/session.ts";
 import { assertSetUp } from "./identity/set_up.ts";
 import { isVisitor } from "./identity/visitors.ts";
 import { countWrongCredential } from "./identity/wrong_credentials.ts";
+import { countAnswer, flushIfDue } from "./metrics/service.ts";
 import { admitVisitor } from "./permissions/admit_visitor.ts";
 import { authorize } from "./permissions/authorize.ts";
 import { raiseRole } from "./permissions/raise_role.ts";
@@ -31,6 +33,7 @@ import { errorPage } from "./ui/error_page.tsx";
 
 export { AuditLog } from "./audit/audit_log.ts";
 export { LogShard } from "./logs/log_shard.ts";
+export { Metrics } from "./metrics/metrics_object.ts";
 export { Sweeper } from "./retention/sweeper.ts";
 
 /** The queue of a team, with what its side effects do. */
@@ -70,6 +73,8 @@ export default {
 		if (location !== null) response.headers.set("Location", publicLink(location));
 		const { status } = response;
 		const ms = Date.now() - started;
+		countAnswer(request.method, url === null ? undefined : routeOf(request, url), status, ms);
+		waitUntil(flushIfDue(environment, started + ms));
 		log("debug", "request", () => ({ request_id: requestId, method: request.method, ...routeFields(request, url), status, ms }));
 		return response;
 	},

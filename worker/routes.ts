@@ -34,6 +34,7 @@ import { loginRoutes } from "./logins/api.ts";
 import { loginPages } from "./logins/pages/login.tsx";
 import { jobLogRoutes } from "./logs/api.ts";
 import { logsPages } from "./logs/pages/routes.ts";
+import { metricsRoutes } from "./metrics/api.ts";
 import { notificationRoutes } from "./notifications/api.ts";
 import { notificationsPages } from "./notifications/pages/routes.ts";
 import { peopleRoutes } from "./people/api.ts";
@@ -77,6 +78,7 @@ import { webhooksPages } from "./webhooks/pages/routes.ts";
 /** All routes with their callers. Any other request is rejected. */
 export const routes: readonly Route[] = [
 	...healthRoutes,
+	...metricsRoutes,
 	...runRoutes,
 	...rerunRoutes,
 	...estimateRoutes,

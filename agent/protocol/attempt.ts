@@ -57,10 +57,17 @@ export class Attempt {
 	 */
 	#fenceAt = 0;
 
+	#endedAs: string | null = null;
+
 	constructor(id: string, leaseToken: string, context: AttemptContext) {
 		this.id = id;
 		this.#token = leaseToken;
 		this.#context = context;
+	}
+
+	/** The state in which it has ended; null while it runs, and if it never began. */
+	get endedAs(): string | null {
+		return this.#endedAs;
 	}
 
 	/** Whether the attempt has its lease. */
@@ -179,6 +186,7 @@ export class Attempt {
 			const result = await job.run();
 			reporter.stop();
 			const state = this.#lost.signal.aborted ? null : await this.#deliver(result, job, shipper);
+			this.#endedAs = this.#lost.signal.aborted ? "lost" : (state ?? result.state);
 			const end = this.#lost.signal.aborted ? "abandoned, because the lease was lost" : (state ?? result.state);
 			log("info", `job ${claimed.job.name}: ${end} after ${formatDuration(performance.now() - started)}`);
 		} finally {

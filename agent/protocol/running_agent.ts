@@ -24,6 +24,18 @@ export interface AgentParts extends Omit<SessionParts, "signal"> {
 	beforePolls: (token: () => string, signal: AbortSignal) => Promise<void>;
 }
 
+/** What metrics tell of an agent. */
+export interface AgentNumbers {
+	isReady: boolean;
+	slots: number;
+	running: number;
+	/** The jobs that it has taken since its start, and what became of them. */
+	taken: number;
+	ended: Readonly<Record<string, number>>;
+	/** Results that the coordinator has not answered yet. */
+	undelivered: number;
+}
+
 /** The agent's state, for the health endpoint. */
 export interface AgentHealth {
 	/** Whether the agent reaches its coordinator and takes work. */
@@ -122,6 +134,15 @@ export class RunningAgent {
 		const { client, options } = this.#parts;
 		const body = { status, server: client.server, slots: options.slots, jobs: this.#attempts.jobs };
 		return { isReady: status === "ready", body };
+	}
+
+	/** For metrics. */
+	get numbers(): AgentNumbers {
+		const { options } = this.#parts;
+		return {
+			...{ isReady: this.health.isReady, slots: options.slots, running: this.#attempts.size, undelivered: this.#results.size },
+			...this.#attempts.counts,
+		};
 	}
 
 	/**

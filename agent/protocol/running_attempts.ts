@@ -36,6 +36,7 @@ export class RunningAttempts {
 	readonly #ends = new Set<Promise<void>>();
 	#idleSince = performance.now();
 	#jobsTaken = 0;
+	readonly #ended = new Map<string, number>();
 	/** A draining agent takes no further offers. */
 	isDraining = false;
 
@@ -80,6 +81,12 @@ export class RunningAttempts {
 		return [...this.#attempts.values()].flatMap((attempt) => (attempt.job ? [{ attempt: attempt.id, ...attempt.job }] : []));
 	}
 
+	/** How many jobs it has begun, and how many have ended in each state. */
+	get counts(): { taken: number; ended: Record<string, number> } {
+		const running = [...this.#attempts.values()].filter(({ isClaimed }) => isClaimed).length;
+		return { taken: this.#jobsTaken + running, ended: Object.fromEntries(this.#ended) };
+	}
+
 	/** Whether the agent has run the one job that it was started for. */
 	get hasRunOnce(): boolean {
 		return this.#parts.once && this.#attempts.size === 0 && this.#jobsTaken > 0;
@@ -110,6 +117,7 @@ export class RunningAttempts {
 		}
 		const end = attempt.run(assignment).finally(() => {
 			if (attempt.isClaimed) this.#jobsTaken += 1;
+			if (attempt.endedAs !== null) this.#ended.set(attempt.endedAs, (this.#ended.get(attempt.endedAs) ?? 0) + 1);
 			this.#attempts.delete(attempt.id);
 			this.#ends.delete(end);
 			this.#idleSince = performance.now();

@@ -7,6 +7,7 @@ import { Database, migrateDatabase } from "./database.ts";
 import { DiskWatch } from "./disk_watch.ts";
 import { DISTRIBUTION } from "./distribution.ts";
 import { endOrphans, Host } from "./host.ts";
+import { HostFacts } from "./host_facts.ts";
 import type { JsonLog } from "./json_log.ts";
 import { type Addresses, addressesOf, freePort } from "./listen_address.ts";
 import type { CoordinatorOptions } from "./options.ts";
@@ -22,6 +23,7 @@ export class Coordinator {
 	readonly #host: Host;
 	readonly #secret: string;
 	readonly #disk: DiskWatch;
+	readonly #facts: HostFacts;
 	readonly addresses: Addresses;
 	/** The record and the catalog, for the host's own statements. */
 	readonly database: Database;
@@ -32,10 +34,17 @@ export class Coordinator {
 	/** Whether this start encrypted all secrets with the present master key. */
 	hasRotated = false;
 
-	private constructor(host: Host, secret: string, disk: DiskWatch, addresses: Addresses, signIn: { token: string | null; code: string }) {
+	private constructor(
+		host: Host,
+		secret: string,
+		watched: { disk: DiskWatch; facts: HostFacts },
+		addresses: Addresses,
+		signIn: { token: string | null; code: string },
+	) {
 		this.#host = host;
 		this.#secret = secret;
-		this.#disk = disk;
+		this.#disk = watched.disk;
+		this.#facts = watched.facts;
 		this.addresses = addresses;
 		this.newAdminToken = signIn.token;
 		this.database = new Database(host, secret);
@@ -73,9 +82,13 @@ export class Coordinator {
 			if (options.adminToken !== null && isGuessable(options.adminToken)) log.write("warn", GUESSABLE_TOKEN);
 			if (data.exposure !== null) log.write("warn", data.exposure);
 			const code = newSignInCode();
-			const coordinator = new Coordinator(host, secret, disk, addresses, { token, code });
+			const coordinator = new Coordinator(host, secret, { disk, facts: new HostFacts(data.path, options.publicUrl) }, addresses, {
+				token,
+				code,
+			});
 			await Promise.all([storeSignInCode(database, code, tokenId), coordinator.#post("/api/v1/host/prepare")]);
 			if (masterKeys.former !== null) coordinator.hasRotated = await coordinator.#rotateSecrets(log);
+			coordinator.#facts.start((facts) => coordinator.#post("/api/v1/host/facts", facts));
 			await disk.start((error) => coordinator.#post("/api/v1/host/disk", { error }));
 			return coordinator;
 		} catch (error) {
@@ -141,6 +154,7 @@ export class Coordinator {
 	async stop(): Promise<void> {
 		try {
 			this.#disk.stop();
+			this.#facts.stop();
 			await this.announceStop();
 		} finally {
 			await this.#host.stop();
@@ -186,6 +200,8 @@ function bindingsOf(options: CoordinatorOptions, localUrl: string, hostSecret: s
 		MAX_JOB_MS: limits.maxJobMs === null ? "" : String(limits.maxJobMs),
 		OUTBOUND_RULES: options.outbound.text,
 		RATE_LIMITS: options.rateLimits ?? "",
+		METRICS_ACCESS: options.metrics?.isOpen ? "open" : "",
+		METRICS_TOKEN: options.metrics?.token ?? "",
 		CORS_ORIGINS: (options.corsOrigins ?? []).join(","),
 		KEEP_RUNS_MS: String(limits.keepRunsMs),
 		KEEP_LOGS_MS: String(limits.keepLogsMs),

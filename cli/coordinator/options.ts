@@ -35,6 +35,14 @@ export interface MasterKeys {
 	former: string | null;
 }
 
+/** Who reads the metrics, besides operators. */
+export interface MetricsAccess {
+	/** Everybody. */
+	isOpen: boolean;
+	/** Who has this token; null: nobody. */
+	token: string | null;
+}
+
 export interface CoordinatorOptions {
 	host: string;
 	port: number;
@@ -51,6 +59,7 @@ export interface CoordinatorOptions {
 	rateLimits?: string;
 	/** Origins whose pages may call the API. */
 	corsOrigins?: readonly string[];
+	metrics?: MetricsAccess;
 	data: DataFolder;
 	log: JsonLog;
 	logLevel: LogLevel;

@@ -66,6 +66,7 @@ export function serveCommand(setExitCode: (code: number) => void): Command {
 			),
 		)
 		.addOption(option("--cors-origins <list>", "origins whose pages may call the API with a token", "WINDLASS_CORS_ORIGINS"))
+		.addOption(new Option("--open-metrics", "let everybody who reaches the coordinator read /metrics (WINDLASS_OPEN_METRICS=true)"))
 		.addOption(option("--log-level <level>", "the lowest level that is logged", "WINDLASS_LOG_LEVEL", "info").choices(LOG_LEVELS))
 		.addHelpText(
 			"after",

@@ -8,7 +8,7 @@ import { parseRateLimits } from "../../schema/wire/rate_limits.ts";
 import { type DataFolder, parseMasterKey } from "../coordinator/data_folder.ts";
 import { parseFreeSpace } from "../coordinator/disk_space.ts";
 import { isNetwork, listed, NAMED_NETWORKS } from "../coordinator/networks.ts";
-import type { Limits, MasterKeys, QueueTimes } from "../coordinator/options.ts";
+import type { Limits, MasterKeys, MetricsAccess, QueueTimes } from "../coordinator/options.ts";
 import { type OutboundRules, parseOutbound } from "../coordinator/outbound.ts";
 import { ownSecret } from "../own_secrets.ts";
 import { UsageError } from "../usage_error.ts";
@@ -40,6 +40,7 @@ export interface ServeFlags {
 	rateLimits?: string;
 	corsOrigins?: string;
 	maxJobTime?: string;
+	openMetrics?: boolean;
 	logLevel: LogLevel;
 }
 
@@ -56,6 +57,7 @@ export interface ServeSettings {
 	/** As `parseRateLimits` reads it. */
 	rateLimits: string;
 	corsOrigins: readonly string[];
+	metrics: MetricsAccess;
 	/** How many jobs the agent beside the coordinator runs at once; 0: there is none. */
 	agentSlots: number;
 }
@@ -75,8 +77,12 @@ export function readSettings(flags: ServeFlags): ServeSettings {
 		rateLimits: rateLimits(flags.rateLimits ?? ""),
 		corsOrigins: listed(flags.corsOrigins ?? "").map(origin),
 		publicUrl: publicAddress(flags.publicUrl),
+		metrics: {
+			isOpen: flags.openMetrics === true || isSet("WINDLASS_OPEN_METRICS"),
+			token: metricsToken(ownSecret("WINDLASS_METRICS_TOKEN")),
+		},
 		adminToken: presetToken(ownSecret("WINDLASS_ADMIN_TOKEN")),
-		agentSlots: flags.agent && !isNoAgent(process.env.WINDLASS_NO_AGENT) ? slots : 0,
+		agentSlots: flags.agent && !isSet("WINDLASS_NO_AGENT") ? slots : 0,
 	};
 }
 
@@ -94,10 +100,19 @@ export function masterKeysOf(data: DataFolder): MasterKeys {
 	return { present, former: present === inFolder.present ? inFolder.former : null };
 }
 
-function isNoAgent(text: string | undefined): boolean {
+function isSet(name: string): boolean {
+	const text = process.env[name];
 	if (text === undefined || ["0", "false", "no"].includes(text)) return false;
 	if (["1", "true", "yes"].includes(text)) return true;
-	throw new UsageError(`WINDLASS_NO_AGENT must be true or false, not ${text}`);
+	throw new UsageError(`${name} must be true or false, not ${text}`);
+}
+
+const LEAST_METRICS_TOKEN = 32;
+
+function metricsToken(text: string | undefined): string | null {
+	if (text === undefined) return null;
+	if (text.length >= LEAST_METRICS_TOKEN) return text;
+	throw new UsageError(`WINDLASS_METRICS_TOKEN must have at least ${LEAST_METRICS_TOKEN} characters. Make one with: openssl rand -hex 24`);
 }
 
 function wholeNumber(name: string, text: string, least: number, most: number): number {

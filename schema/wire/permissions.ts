@@ -50,6 +50,7 @@ export const ACTIONS = {
 	"queue.pause": { role: "admin", about: "pause and resume the queue", isAudited: true },
 	"audit.read": { role: "admin", about: "read the audit log" },
 	"teams.manage": { role: "operator", about: "make and rename teams, and act in all of them", isAudited: true },
+	"metrics.read": { role: "operator", about: "read the metrics of all teams" },
 	"retention.sweep": { role: "operator", about: "delete what is older than the retention of all teams allows, now", isAudited: true },
 	"quotas.change": { role: "operator", about: "change the quotas of a team", isAudited: true },
 	"identity_providers.manage": { role: "operator", about: "name the identity providers with which people sign in", isAudited: true },

@@ -22,6 +22,7 @@ export const OWN_SEGMENTS: ReadonlySet<string> = new Set([
 	"join",
 	"keys",
 	"login",
+	"metrics",
 	"new",
 	"openapi.json",
 	"password",

@@ -96,6 +96,7 @@ export class Coordinator {
 			DISPATCHER: namespaceOf(find),
 			LOG_SHARD: namespaceOf(find),
 			SWEEPER: { getByName: () => ({ schedule: async () => undefined }) },
+			METRICS: { getByName: () => ({ add: async () => undefined }) },
 			AUDIT_LOG: { getByName: () => ({ append: async () => undefined }) },
 			DB: this.record,
 			BUCKET: this.bucket,

@@ -143,6 +143,7 @@ export const agentRoutes = [
 	route({
 		method: "POST",
 		path: "/api/v1/agents/self/poll",
+		waits: true,
 		allow: ["agent"],
 		description: { summary: "An agent polls for work; the answer waits for news", answers: { 200: protocol.pollAnswer } },
 		body: protocol.poll,

@@ -87,6 +87,7 @@ export const eventRoutes = [
 	route({
 		method: "GET",
 		path: "/api/v1/events",
+		waits: true,
 		allow: ["user", "host"],
 		action: "read",
 		description: {

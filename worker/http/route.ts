@@ -76,6 +76,8 @@ interface Declaration<Kind extends PrincipalKind, Query extends Parameters, Body
 	isAtHome?: true;
 	/** Whether who has not signed in may read it of a public project. */
 	visitors?: true;
+	/** Whether it may wait for something to happen: then its time says nothing. */
+	waits?: true;
 	/** What a request counts as; default: by its caller and method. Signed addresses of agents count as nothing. */
 	limit?: RateClass | "none";
 	/** Pages are for browsers and have none. */

@@ -55,6 +55,7 @@ export const IS_IDEMPOTENT: Readonly<Record<DispatcherMethod, boolean>> = {
 	isAttemptLive: true,
 	beginsLog: true,
 	health: true,
+	readMetrics: true,
 	// Set a state; the second call finds it set.
 	prepare: true,
 	setDiskError: true,

@@ -9,7 +9,7 @@ import type { QuotaChange, Quotas } from "../../schema/wire/quotas.ts";
 import type { Explanation } from "../../schema/wire/resources.ts";
 import type { ScheduleRequest } from "../../schema/wire/schedules.ts";
 import { type AttemptState, isTerminal, type Reason } from "../../schema/wire/states.ts";
-import type { Batch, Dispatcher, Environment, JobRows, PollResult, QueueHealth, Submitted } from "../bindings.ts";
+import type { Batch, Dispatcher, Environment, JobRows, PollResult, QueueHealth, QueueMetrics, Submitted } from "../bindings.ts";
 import { errorFields, log, setLogLevel } from "../platform/logger.ts";
 import { type Result, resultOf } from "../platform/result.ts";
 import { pollHoldMs, readSettings, SWEEPER_NAME } from "../platform/settings.ts";
@@ -26,7 +26,8 @@ import {
 	revokeRegistrationToken,
 } from "./core/agents/registration_tokens.ts";
 import { issueNextToken } from "./core/agents/tokens.ts";
-import { type Core, openCore, readMeta, writeMeta } from "./core/core.ts";
+import { type Core, openCore } from "./core/core.ts";
+import { storeCounts } from "./core/counts.ts";
 import {
 	type ComparedProject,
 	type ComparisonState,
@@ -47,6 +48,7 @@ import {
 } from "./core/discovery/schedules.ts";
 import { deadEffects, retryStatuses, type Undelivered, undeliveredOf } from "./core/effects/effects.ts";
 import { testNotifications } from "./core/effects/notifications.ts";
+import { readGauges } from "./core/gauges.ts";
 import type { Pause } from "./core/hints.ts";
 import { scheduleHousekeeping } from "./core/housekeeping.ts";
 import { type ArchivedLogNote, logArchived } from "./core/leases/archived_logs.ts";
@@ -74,6 +76,7 @@ import { readHeldLog } from "./core/leases/held_logs.ts";
 import { pauseOf, pauseQueue, resumeQueue } from "./core/leases/pause.ts";
 import { type Renewal, renewLeases } from "./core/leases/polls.ts";
 import { recordWarmed, warmProjectsOf } from "./core/leases/warm_agents.ts";
+import { readMeta, writeMeta } from "./core/meta.ts";
 import { queuedJobs, quotasOf, runningJobs, setQuotas } from "./core/quotas.ts";
 import {
 	type AgentRows,
@@ -607,6 +610,11 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 		await this.#stop.untilNotified();
 	}
 
+	async readMetrics(): Promise<QueueMetrics> {
+		const { storedAt: _, isChanged: __, ...counts } = this.#core.counts;
+		return { counts, gauges: readGauges(this.#core), lagMs: this.#relay.lagMs };
+	}
+
 	async health(): Promise<QueueHealth> {
 		return { outbox: outboxDepth(this.#core), deadEffects: deadEffects(this.#core), schema: readMeta(this.#core.sql, "schema") ?? "0" };
 	}
@@ -642,6 +650,7 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 			this.#polls.assignAndWake();
 			this.#changes.announceChanges();
 			this.#logs.sendReadersOn();
+			storeCounts(this.#core);
 		} catch (error) {
 			// The command before is committed: its caller gets its answer even if this fails.
 			log("error", "settling failed", errorFields(error));

@@ -27,9 +27,17 @@ export class OutboxRelay {
 	/** When to retry after a failure; null without one. */
 	#retryAt: number | null = null;
 
+	/** Since when D1 has been behind; null: it is not. */
+	#behindSince: number | null = null;
+
 	constructor(core: Core, db: D1Database) {
 		this.#core = core;
 		this.#db = db;
+	}
+
+	/** For how long D1 has been behind, in milliseconds. */
+	get lagMs(): number {
+		return this.#behindSince === null ? 0 : Math.max(0, this.#core.now() - this.#behindSince);
 	}
 
 	/** When to run again. A batch in progress is followed by the rows that change meanwhile. */
@@ -48,6 +56,7 @@ export class OutboxRelay {
 		if (this.#isRunning || (pause > 0 && pause <= LONGEST_PAUSE_MS)) return false;
 		if (!isDirty(this.#core)) return false;
 		this.#isRunning = true;
+		this.#behindSince ??= this.#core.now();
 		// The alarm covers a batch that never ends: the object may be evicted during it.
 		this.#retryAt = this.#core.now() + LONGEST_PAUSE_MS;
 		try {
@@ -59,6 +68,7 @@ export class OutboxRelay {
 			}
 			this.#failures = 0;
 			this.#retryAt = null;
+			this.#behindSince = null;
 		} catch (error) {
 			this.#failures += 1;
 			this.#retryAt = this.#core.now() + Math.min(MAX_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (this.#failures - 1));

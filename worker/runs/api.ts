@@ -217,6 +217,7 @@ export const runRoutes = [
 	route({
 		method: "GET",
 		path: "/api/v1/runs/:id/wait",
+		waits: true,
 		visitors: true,
 		allow: ["user", "host"],
 		action: "read",

@@ -2,6 +2,7 @@ import * as z from "zod";
 import { ApiError } from "../../schema/wire/errors.ts";
 import type { Environment } from "../bindings.ts";
 import { type Bodied, type RequestContext, route } from "../http/route.ts";
+import { metricsOf } from "../metrics/service.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { listTeams } from "../platform/teams.ts";
 import { resumeDeliveries } from "../webhooks/service.ts";
@@ -49,6 +50,17 @@ async function setDiskError({ readBody, environment }: RequestContext<"host"> & 
 	return new Response(null, { status: 204 });
 }
 
+const facts = z.strictObject({
+	disk: z.strictObject({ free: z.number(), total: z.number() }).nullable(),
+	certificate_expires_at: z.number().nullable(),
+});
+
+/** The host says now and then how its machine is, for metrics. */
+async function setFacts({ readBody, environment }: RequestContext<"host"> & Bodied<typeof facts>): Promise<Response> {
+	await metricsOf(environment).setFacts(await readBody());
+	return new Response(null, { status: 204 });
+}
+
 /** The host calls this before a planned stop. */
 async function prepareStop({ environment }: RequestContext<"host">): Promise<Response> {
 	await ofEachTeam(environment, (queue) => queue.prepareStop());
@@ -63,5 +75,6 @@ export const hostRoutes = [
 	route({ method: "POST", path: DATABASE_PATH, allow: ["host"], body: transaction, handle: runStatements }),
 	route({ method: "POST", path: "/api/v1/host/prepare", allow: ["host"], handle: prepare }),
 	route({ method: "POST", path: "/api/v1/host/disk", allow: ["host"], body: diskNote, handle: setDiskError }),
+	route({ method: "POST", path: "/api/v1/host/facts", allow: ["host"], body: facts, handle: setFacts }),
 	route({ method: "POST", path: "/api/v1/host/planned-stop", allow: ["host"], handle: prepareStop }),
 ];

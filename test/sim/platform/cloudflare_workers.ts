@@ -8,3 +8,6 @@ export class DurableObject {
 		this.env = environment;
 	}
 }
+
+/** What goes on after an answer goes on by itself here. */
+export function waitUntil(): void {}

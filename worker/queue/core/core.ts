@@ -1,7 +1,9 @@
 import { LRUCache } from "lru-cache";
 import type { ResolvedPipeline } from "../../../schema/pipeline/resolve/resolved.ts";
 import type { IdKind } from "../../../schema/wire/ids.ts";
+import { countTransitions, openCounts, type StoredCounts } from "./counts.ts";
 import { Hints, type Partition } from "./hints.ts";
+import { readMeta } from "./meta.ts";
 import { migrate } from "./migrations.ts";
 import { RowStore } from "./row_store.ts";
 import type { Sql, SqlValue } from "./sql.ts";
@@ -52,6 +54,8 @@ export interface Core {
 	readonly rows: RowStore;
 	/** What the queue knows of its storage without reading it. */
 	readonly hints: Hints;
+	/** What metrics tell of the queue. */
+	readonly counts: StoredCounts;
 	/** The runs that the present command has changed, from which revision to which. */
 	readonly changed: Map<string, { since: number; rev: number }>;
 	/** The transitions of the present command, by run. */
@@ -76,7 +80,19 @@ const MAX_UNMET = 20_000;
 const MAX_PARTITIONS = 10_000;
 
 /** What `openCore` makes itself. */
-type Made = "rev" | "actor" | "sweptAt" | "definitions" | "unmet" | "partitions" | "rows" | "hints" | "changed" | "transitions" | "untimed";
+type Made =
+	| "rev"
+	| "actor"
+	| "sweptAt"
+	| "definitions"
+	| "unmet"
+	| "partitions"
+	| "rows"
+	| "hints"
+	| "counts"
+	| "changed"
+	| "transitions"
+	| "untimed";
 
 /** Opens the queue in this database and updates its schema. */
 export function openCore(parts: Omit<Core, Made>): Core {
@@ -91,6 +107,7 @@ export function openCore(parts: Omit<Core, Made>): Core {
 		unmet: new LRUCache({ max: MAX_UNMET }),
 		partitions: new LRUCache({ max: MAX_PARTITIONS }),
 		hints: new Hints(),
+		counts: openCounts(parts),
 		changed: new Map(),
 		transitions: new Map(),
 		untimed: new Set(),
@@ -137,6 +154,7 @@ export function flushChanges(core: Core): void {
 	for (const [runId, list] of core.transitions) {
 		core.rows.append("transitions", { run_id: runId, rev: list[0]?.[0] as number, team: core.team, list: JSON.stringify(list) });
 	}
+	countTransitions(core);
 	core.transitions.clear();
 	core.rows.flush();
 	const changed = [...core.changed];
@@ -188,12 +206,4 @@ export function asTheQueue(core: Core, body: () => void): void {
 export function nextRev(core: Core): number {
 	core.rev += 1;
 	return core.rev;
-}
-
-export function readMeta(sql: Sql, key: string): string | undefined {
-	return sql.all<{ value: string }>("SELECT value FROM meta WHERE key = ?", key)[0]?.value;
-}
-
-export function writeMeta(sql: Sql, key: string, value: string): void {
-	sql.all("INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value", key, value);
 }

@@ -1,6 +1,7 @@
 import { ApiError } from "../../../schema/wire/errors.ts";
 import { NO_QUOTAS, type QuotaChange, type Quotas } from "../../../schema/wire/quotas.ts";
-import { type Core, command, readMeta, writeMeta } from "./core.ts";
+import { type Core, command } from "./core.ts";
+import { readMeta, writeMeta } from "./meta.ts";
 import { queuedByPartition } from "./runs/queued_jobs.ts";
 
 /** How many jobs a team may queue and run at once. */

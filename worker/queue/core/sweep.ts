@@ -1,10 +1,11 @@
-import { type Core, command, PRESENCE_MS, readMeta, writeMeta } from "./core.ts";
+import { type Core, command, PRESENCE_MS } from "./core.ts";
 import { fireComparison, recordOutage } from "./discovery/comparisons.ts";
 import { fireSchedule, rearmSchedules } from "./discovery/schedules.ts";
 import { retryEffects } from "./effects/effects.ts";
 import { keepHouse } from "./housekeeping.ts";
 import { expireOffer } from "./leases/offers.ts";
 import { extendLease, recordSilence } from "./leases/polls.ts";
+import { readMeta, writeMeta } from "./meta.ts";
 import { retryDeadEntries } from "./record/outbox.ts";
 import { type AttemptRow, changeRow, findAttempt, findOffer, type OfferRow } from "./rows.ts";
 import { expireApproval, expireRunApproval } from "./runs/approvals.ts";

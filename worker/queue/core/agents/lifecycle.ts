@@ -1,9 +1,10 @@
 import type { Restriction } from "../../../../schema/wire/agents.ts";
 import { ApiError, notFound } from "../../../../schema/wire/errors.ts";
 import type { Reason } from "../../../../schema/wire/states.ts";
-import { type Core, command, nextRev, writeMeta } from "../core.ts";
+import { type Core, command, nextRev } from "../core.ts";
 import { clearOffers, withdrawUnfit } from "../leases/offers.ts";
 import { deleteWarm } from "../leases/warm_agents.ts";
+import { writeMeta } from "../meta.ts";
 import { type AgentRow, changeRow, findAgent, jobOf, liveAttemptsOfAgent, offersOfAgent } from "../rows.ts";
 import { cancelJob } from "../runs/cancel.ts";
 import { loseAttempt } from "../runs/endings.ts";

@@ -354,6 +354,7 @@ export function acceptResult(
 	if (attempt.finish_digest !== null) throw otherResult(attempt);
 	if (isTerminal(attempt.state)) throw endedOrSuperseded(core, lease);
 	if (artifacts.length > 0) insertArtifacts(core, job, attempt, artifacts);
+	core.counts.artifactBytes += artifacts.reduce((sum, { size }) => sum + size, 0);
 	if (finish.state !== "errored") recordWarm(core, attempt.agent_id, job);
 	endAttempt(
 		core,

@@ -1,5 +1,6 @@
-import { type Core, command, readMeta, writeMeta } from "../core.ts";
+import { type Core, command } from "../core.ts";
 import type { Pause } from "../hints.ts";
+import { readMeta, writeMeta } from "../meta.ts";
 
 /** Pausing the queue: running jobs continue, waiting jobs wait, and submissions are accepted. */
 

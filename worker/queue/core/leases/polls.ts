@@ -176,6 +176,7 @@ export function renewLeases(core: Core, agentId: string, secretHash: string, ren
 			changeRow(core, "agents", agentId, { renew_seq: renew.seq, last_seen_at: core.now() });
 			startTimer(core, "agent_silent", core.now() + core.settings.agentSilentMs, agentId);
 			for (const id of held) extendLease(core, id, core.now() + core.settings.leaseTtlMs);
+			core.counts.renewals += held.length;
 		}
 		return {
 			renewed: isNewest ? leasesLeft(core, agentId).filter(({ attempt_id }) => held.includes(attempt_id)) : [],

@@ -1,5 +1,6 @@
 import type { ArtifactRow, TransitionsRow } from "../../../../schema/database/tables.ts";
-import { type Core, command, flushChanges, readMeta, writeMeta } from "../core.ts";
+import { type Core, command, flushChanges } from "../core.ts";
+import { readMeta, writeMeta } from "../meta.ts";
 import { type AttemptRow, attemptsOf, findRun, type JobRow, jobsOf, type RunRow } from "../rows.ts";
 
 /**

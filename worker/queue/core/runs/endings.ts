@@ -54,6 +54,7 @@ export function endAttempt(
 	markDirty(core, attempt.run_id);
 	if (!core.untimed.has(attempt.id)) clearTimers(core, ["job_timeout", "cancel"], attempt.id);
 	storeLog(core, attempt, log);
+	core.counts.logBytes += log.bytes ?? stored.log_bytes;
 	if (usesForgeToken(core, attempt)) {
 		const { project } = findRun(core, attempt.run_id) as RunRow;
 		addEffect(core, `token ${attempt.id}`, { kind: "revoke_forge_token", attemptId: attempt.id, project });
