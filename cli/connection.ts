@@ -16,7 +16,8 @@ export interface ConnectionFlags {
 	server?: string;
 	apiToken?: string;
 	profile?: string;
-	team?: string;
+	/** Null: the own team, whatever WINDLASS_TEAM says. */
+	team?: string | null;
 }
 
 export const DEFAULT_SERVER = "http://127.0.0.1:7070";
@@ -83,13 +84,14 @@ export class Connection {
 		const { server, token } = chosen(flags);
 		this.server = server;
 		this.#token = token;
-		const team = flags.team ?? process.env.WINDLASS_TEAM;
-		this.#headers = team ? { [TEAM_HEADER]: team } : {};
+		if (flags.team === "") throw new UsageError("--team is empty. Name a team, or leave it out.");
+		const team = flags.team === null ? null : (flags.team ?? (process.env.WINDLASS_TEAM || null));
+		this.#headers = team === null ? {} : { [TEAM_HEADER]: team };
 	}
 
 	/** A connection for what needs no token. */
 	static withoutToken(server: string): Connection {
-		return new Connection({ server, apiToken: NO_TOKEN });
+		return new Connection({ server, apiToken: NO_TOKEN, team: null });
 	}
 
 	/**

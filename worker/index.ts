@@ -30,6 +30,7 @@ import { routes } from "./routes.ts";
 import { signInOffer } from "./sessions/service.ts";
 import { DATABASE_PATH } from "./system/host.ts";
 import { errorPage } from "./ui/error_page.tsx";
+import { ACTING } from "./ui/parts.ts";
 
 export { AuditLog } from "./audit/audit_log.ts";
 export { LogShard } from "./logs/log_shard.ts";
@@ -121,6 +122,7 @@ async function handle(
 	// Webhooks may carry credentials of the forge; a route for anyone ignores credentials.
 	const identified = isOpen ? ANYONE : await identify(environment, request, client, baseUrl.startsWith("https:"), route.isAtHome);
 	caller.principal = identified;
+	assertSameTeam(route, identified, url);
 	caller.counted = countRequest(environment, route, identified, client, Date.now());
 	if (caller.counted?.error) throw caller.counted.error;
 	const values = decodedParams(params);
@@ -142,6 +144,20 @@ async function handle(
 		if (visitor.kind !== "user" || visitor.team === identified.team) throw error;
 		return handleAs(visitor);
 	}
+}
+
+/**
+ * A page of an operator names the team that it was made for: another tab may have entered another one
+ * meanwhile.
+ * @throws ApiError `conflict`
+ */
+function assertSameTeam(route: Route, principal: Principal, url: URL): void {
+	const shown = url.searchParams.get(ACTING);
+	if (shown === null || route.isAtHome === true || principal.kind !== "user" || principal.sessionId === null || shown === principal.team)
+		return;
+	throw new ApiError("conflict", `This page was of the team ${shown}, and you act in ${principal.team} now. Nothing was changed.`, {
+		suggestions: ["Open the page again, or enter the team on the page /teams."],
+	});
 }
 
 async function handleAllowed(route: Route, context: RequestContext): Promise<Response> {
@@ -257,13 +273,16 @@ async function answerError(
 	const wantsPage = /\btext\/html\b/.test(request.headers.get("Accept") ?? "") && url !== null && !url.pathname.startsWith("/api/");
 	if (!wantsPage) return errorAnswer(known, requestId);
 	// The sign-in form works without the providers: the error may be about the database.
-	const offer = isUnidentified(known) ? await offerFor(environment, request, url) : NO_OFFER;
+	const offer = isUnidentified(known) ? await offerFor(environment, request, url, known.team) : NO_OFFER;
 	return errorPage({ environment, principal, url, request }, known, { requestId, offer });
 }
 
 const NO_OFFER = { team: null, providers: [] };
 
-async function offerFor(environment: Environment, request: Request, url: URL) {
+async function offerFor(environment: Environment, request: Request, asked: URL, team: string | null) {
+	const url = new URL(asked);
+	// The form keeps the team that somebody has typed.
+	if (team !== null) url.searchParams.set("team", team);
 	const { scheme } = clientOf(request, environment);
 	const isSecure = (environment.PUBLIC_URL || (scheme ?? url.protocol)).startsWith("https");
 	return signInOffer(environment.DB, { request, url, isSecure }).catch(() => NO_OFFER);

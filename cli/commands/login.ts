@@ -93,7 +93,7 @@ async function signOut(flags: Flags): Promise<{ name: string; server: string; re
 /** @returns false if it was invalid already */
 async function revoke(profile: Profile): Promise<boolean> {
 	try {
-		const connection = new Connection({ server: profile.server, apiToken: await tokenOfReplaced(profile) });
+		const connection = new Connection({ server: profile.server, apiToken: await tokenOfReplaced(profile), team: null });
 		const { token_id } = await connection.json<Caller>("/api/v1/whoami");
 		await connection.send(`/api/v1/tokens/${token_id}`, { method: "DELETE" });
 		return true;

@@ -33,7 +33,7 @@ function listCommand(): Command {
 function createCommand(): Command {
 	return command(
 		"create",
-		"Make a team. With --admin it prints a link with which its first admin joins. Run again, it changes nothing.",
+		"Make a team. With --admin it prints a link with which its first admin joins. Run again, it changes nothing and prints no link.",
 		'windlass teams create web --name "Web and mobile" --admin ada',
 	)
 		.argument("<slug>", "its short name in addresses and commands")

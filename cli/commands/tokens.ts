@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
 import { ROLES } from "../../schema/wire/permissions.ts";
 import type { Page } from "../../schema/wire/resources.ts";
+import { DEFAULT_TEAM } from "../../schema/wire/teams.ts";
 import type { Caller, CreatedToken, Token } from "../../schema/wire/tokens.ts";
 import { Connection } from "../connection.ts";
 import { ago, print, printJson, table } from "../terminal.ts";
@@ -124,8 +125,9 @@ function revokeCommand(): Command {
 
 export function whoamiCommand(): Command {
 	return command("whoami", "Say who your token is, and what it may do.", "windlass whoami").action(async (flags: Flags) => {
-		const { token_id, name, role, projects, expires_at, may } = await new Connection(flags).json<Caller>("/api/v1/whoami");
-		if (flags.output === "json") return printJson({ token_id, name, role, projects, expires_at, may });
+		const { token_id, team, home, name, role, projects, expires_at, may } = await new Connection(flags).json<Caller>("/api/v1/whoami");
+		if (flags.output === "json") return printJson({ token_id, team, home, name, role, projects, expires_at, may });
+		if (team !== DEFAULT_TEAM) print(`In the team ${team}:`);
 		print(`${name}, ${role}${projects === null ? "" : `, of ${projects.join(", ")} only`}`);
 		print(expires_at === null ? "The token does not expire." : `The token expires at ${expires_at}.`);
 		print(`May: ${may.join(", ")}`);

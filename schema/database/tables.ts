@@ -445,7 +445,10 @@ export const tests = sqliteTable(
 		suite: text("suite").notNull(),
 		name: text("name").notNull(),
 	},
-	(table) => [uniqueIndex("tests_by_name").on(table.team, table.project, table.pipeline, table.suite, table.name)],
+	(table) => [
+		uniqueIndex("tests_by_name").on(table.team, table.project, table.pipeline, table.suite, table.name),
+		index("tests_newest").on(table.team, table.id),
+	],
 );
 
 /** The result of a test in an attempt. */
@@ -570,7 +573,7 @@ export const projects = sqliteTable(
 	},
 	(table) => [
 		uniqueIndex("projects_by_name").on(table.team, table.name),
-		index("projects_seen_by_all").on(table.name).where(sql`${table.is_public} = 1 OR ${table.has_public_badges} = 1`),
+		uniqueIndex("projects_seen_by_all").on(table.name).where(sql`${table.is_public} = 1 OR ${table.has_public_badges} = 1`),
 	],
 );
 export type ProjectRow = typeof projects.$inferSelect;

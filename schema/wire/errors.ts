@@ -79,6 +79,8 @@ interface ApiErrorOptions {
 	details?: Record<string, unknown>;
 	suggestions?: string[];
 	headers?: Record<string, string>;
+	/** As `ApiError.team`. */
+	team?: string | null;
 }
 
 /**
@@ -90,6 +92,8 @@ export class ApiError extends Error {
 	readonly details: Record<string, unknown>;
 	readonly suggestions: string[];
 	readonly headers: Record<string, string>;
+	/** The team for whose people or things a credential was wrong, for its audit log; never part of an answer. */
+	readonly team: string | null;
 
 	constructor(code: ErrorCode, message: string, options: ApiErrorOptions = {}) {
 		super(message);
@@ -98,6 +102,7 @@ export class ApiError extends Error {
 		this.details = options.details ?? {};
 		this.suggestions = options.suggestions ?? [];
 		this.headers = options.headers ?? {};
+		this.team = options.team ?? null;
 	}
 
 	get status(): number {

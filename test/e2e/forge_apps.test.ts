@@ -98,6 +98,33 @@ describe("a project with a GitHub App", () => {
 		expect((await wait(id)).state).toBe("cancelled");
 	}, 120_000);
 
+	test("gives its token to nobody who has not the key, such as a project of another team", async () => {
+		const { coordinator, github, submit, wait } = await start();
+		await wait((await submit({ name: "own", steps: ["true"] })).id);
+		await github.server.until(
+			(all) => all.some(({ body }) => body.context === "windlass/own" && body.state === "success"),
+			"the own status",
+		);
+		await coordinator.post("/api/v1/teams", { slug: "evil" });
+		const inEvil = { headers: { "Windlass-Team": "evil" } };
+		const ask = (method: string, address: string, body: object) =>
+			coordinator.request(address, { ...inEvil, method, body: JSON.stringify(body) });
+		const { repository } = await coordinator.get<Project>("/api/v1/projects/web");
+		await ask("PUT", "/api/v1/secrets/app_key", { value: "not the key" });
+		const settings = { forge: "github", forge_api: github.server.url, forge_token: "app_key", forge_app: APP };
+		expect((await ask("POST", "/api/v1/projects", { name: "theirs", repository, ...settings })).status).toBe(201);
+		const submitted = (await (
+			await ask("POST", "/api/v1/runs", { project: "theirs", pipeline: { name: "forged", steps: ["true"] } })
+		).json()) as SubmittedRun;
+		const registration = (await (await ask("POST", "/api/v1/agent-tokens", {})).json()) as { token: string };
+		await coordinator.agent("of-evil", { environment: { WINDLASS_TOKEN: registration.token } });
+		const ended = await (await coordinator.request(`/api/v1/runs/${submitted.id}/wait?timeout=60`, inEvil)).json();
+		expect((ended as Run).state).toBe("succeeded");
+		const undelivered = async () => (await coordinator.request("/api/v1/projects/theirs/undelivered", inEvil)).text();
+		await eventually(async () => (await undelivered()).includes("holds no private key"), "the status is refused");
+		expect(github.server.told.filter(({ body }) => body.context === "windlass/forged")).toEqual([]);
+	}, 120_000);
+
 	test("gives no job the private key of the App", async () => {
 		const { submit, wait } = await start();
 		const ended = await wait((await submit({ secrets: { KEY: "app_key" }, steps: ["true"] })).id);

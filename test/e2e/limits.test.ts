@@ -274,18 +274,20 @@ describe("a quota", () => {
 
 	test("of the time of a job ends it, and of its log leaves out the rest", async () => {
 		await change({ job_ms: 1_500, log_bytes: 64 * 1024 });
-		await shared.agent("limited");
+		await shared.agent("limited", { slots: "3" });
 		const { id } = await shared.post<SubmittedRun>("/api/v1/runs", {
 			pipeline: {
 				name: "limited",
 				jobs: {
 					long: { timeout: "1h", steps: ["sleep 60"] },
+					cleaning: { finally: { timeout: "1h", steps: ["sleep 60"] }, steps: ["true"] },
 					loud: { steps: ["yes 'a line that is repeated' | head -c 300000; echo the end"] },
 				},
 			},
 		});
 		const run = await shared.get<Run>(`/api/v1/runs/${id}/wait?timeout=60`);
-		const [long, loud] = run.jobs;
+		const [long, cleaning, loud] = run.jobs;
+		expect(cleaning?.state).not.toBe("succeeded");
 		expect([long?.state, long?.reason?.text]).toEqual(["timed_out", expect.stringContaining("1.5s")]);
 		const { attempts } = await shared.get<Job>(`/api/v1/jobs/${loud?.id}`);
 		expect(attempts[0]?.log).toMatchObject({ incomplete: true });

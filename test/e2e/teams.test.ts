@@ -47,7 +47,9 @@ const post = (body: object): RequestInit => ({ method: "POST", body: JSON.string
 describe("a team", () => {
 	test("is made by command; its admin joins by the link, invites others, and runs jobs on agents of their own", async () => {
 		const admin = await joined(await windlass("teams", "create", "web", "--name", "The web", "--admin", "ada"));
-		expect(await windlass("teams", "create", "web", "--admin", "ada")).toContain("is there");
+		expect(await windlass("teams", "create", "web", "--admin", "mallory")).toContain("is there");
+		const empty = new Program(["ls", "--team", ""], { WINDLASS_SERVER: coordinator.url, WINDLASS_API_TOKEN: ADMIN_TOKEN });
+		expect([await empty.exited, empty.output]).toEqual([2, expect.stringContaining("--team is empty")]);
 		expect(await as<Caller>(admin, "/api/v1/whoami")).toMatchObject({ team: "web", home: "web", name: "ada", role: "admin" });
 		const { token } = await as<{ token: string }>(admin, "/api/v1/agent-tokens", post({}));
 		await coordinator.agent("of-web", { environment: { WINDLASS_TOKEN: token } });
@@ -82,7 +84,7 @@ describe("a team", () => {
 			expect(next).toContain(`value="${team}"`);
 		}
 		const company = await IdentityProvider.start(
-			[{ id: "windlass", secret: "secret", redirectUri: `${coordinator.url}/sign-in/with/company/callback` }],
+			[{ id: "windlass", secret: "secret", redirectUri: `${coordinator.url}/sign-in/with/red/company/callback` }],
 			atEnd,
 		);
 		company.claims.set("eve", { preferred_username: "eve", groups: ["ci"] });
@@ -103,6 +105,15 @@ describe("a team", () => {
 		await eve.open(`${coordinator.url}/sign-in/with/company?team=red`);
 		expect(await as<Caller>(eve, "/api/v1/whoami")).toMatchObject({ team: "red", name: "eve", role: "developer" });
 		expect((await new CookieBrowser().open(`${coordinator.url}/sign-in/with/company`)).status).toBe(404);
+		// Who joins a team does it with an account of its own providers.
+		const invited = await coordinator.post<Invitation>("/api/v1/people", { name: "guest", role: "viewer" });
+		const invitation = new URL(invited.url).searchParams.get("code") ?? "";
+		const elsewhere = await new CookieBrowser().open(
+			`${coordinator.url}/sign-in/with/company?${new URLSearchParams({ team: "red", invitation })}`,
+		);
+		expect(elsewhere.status).toBe(404);
+		const wrong = await browser.submit(`${coordinator.url}/sign-in`, { team: "nobodys", name: "sam", password: "wrong" });
+		expect([wrong.status, await wrong.text()]).toEqual([401, expect.stringMatching(/<input name="team"[^>]*value="nobodys"/)]);
 		expect((await as<Page<Person>>(red, "/api/v1/people")).items.map(({ name }) => name)).toEqual(["eve", "sam"]);
 		expect((await coordinator.get<Page<Person>>("/api/v1/people")).items.map(({ name }) => name)).not.toContain("eve");
 	});
@@ -125,11 +136,26 @@ describe("a team", () => {
 			await coordinator.request("/api/v1/audit", { headers: { "Windlass-Team": "blue" } })
 		).json()) as Page<AuditEntry>;
 		expect(items.map(({ event, actor }) => [event, actor])).toContainEqual(["projects.create", "default/olga"]);
+		// A tab that still shows the team of before changes nothing of this one.
+		const shown = await (await olga.open(`${coordinator.url}/projects`)).text();
+		const [, form = ""] = /action="(\/projects\?[^"]+)"/.exec(shown) ?? [];
+		expect(form).toBe("/projects?acting=blue");
+		const stale = await olga.submit(`${coordinator.url}/projects?acting=default`, { name: "by-mistake" });
+		expect([stale.status, await stale.text()]).toEqual([409, expect.stringContaining("Nothing was changed")]);
+		const live = await coordinator.request("/?live=x&acting=default", {
+			...{ token: null, headers: { ...olga.headers(coordinator.url), Accept: "text/event-stream" } },
+		});
+		expect(live.status).toBe(409);
 		expect(await (await enter("default")).text()).not.toContain("You act in the team");
 		expect((await enter("nobody")).status).toBe(404);
 		await enter("blue");
 		const [person] = (await coordinator.get<Page<Person>>("/api/v1/people")).items.filter(({ name }) => name === "olga");
+		const left = await as<CreatedToken>(olga, "/api/v1/tokens", post({ name: "left-behind", role: "admin", expires_in: "365d" }));
+		expect((await coordinator.request("/api/v1/projects/of-blue", { token: left.token })).status).toBe(200);
 		await coordinator.request(`/api/v1/people/${person?.id}`, { method: "PATCH", body: JSON.stringify({ role: "viewer" }) });
+		await expect
+			.poll(async () => (await coordinator.request("/api/v1/whoami", { token: left.token })).status, { timeout: 10_000 })
+			.toBe(401);
 		await expect
 			.poll(() => as<Caller>(olga, "/api/v1/whoami"), { timeout: 10_000 })
 			.toMatchObject({ team: "default", name: "olga", role: "viewer" });

@@ -25,7 +25,8 @@ export class CookieBrowser {
 	async submit(address: string, fields: Record<string, string>): Promise<Response> {
 		const url = new URL(address);
 		const body = new URLSearchParams(fields);
-		const response = await fetch(url, { method: "POST", redirect: "manual", headers: this.headers(address), body });
+		const headers = { ...this.headers(address), Accept: "text/html" };
+		const response = await fetch(url, { method: "POST", redirect: "manual", headers, body });
 		this.#keep(url, response);
 		const location = response.headers.get("Location");
 		return location === null ? response : this.open(new URL(location, url).href);

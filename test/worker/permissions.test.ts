@@ -61,7 +61,7 @@ describe("roles", () => {
 	});
 
 	/** Actions that depend on whose a thing is. */
-	const CHECKED_BY_HANDLERS: Action[] = ["runs.cancel_any", "tokens.create", "tokens.manage"];
+	const CHECKED_BY_HANDLERS: Action[] = ["runs.cancel_any", "tokens.create", "tokens.manage", "metrics.read"];
 
 	test.each(ROLES)("%s gets into the routes of its actions, and into no other", async (role) => {
 		const { token } = await tokenOf(role);

@@ -206,8 +206,14 @@ describe("a team", () => {
 		const made = (await first.json()) as CreatedTeam;
 		expect([first.status, made]).toEqual([201, expect.objectContaining({ slug: "web-1", name: "Web", people: 0, projects: 0 })]);
 		expect(made.invitation?.url).toContain("/join?code=");
-		const again = await make({ slug: "web-1", name: "Web", admin: "ada" });
-		expect([again.status, ((await again.json()) as CreatedTeam).created_at]).toEqual([200, made.created_at]);
+		const again = await make({ slug: "web-1", name: "Web", admin: "mallory" });
+		expect([again.status, await again.json()]).toEqual([200, { ...made, invitation: null }]);
+		const joined = await ask("GET", new URL(made.invitation?.url ?? "").pathname + new URL(made.invitation?.url ?? "").search, {
+			token: null,
+		});
+		expect(joined.status).toBe(200);
+		const log = await json<Page<AuditEntry>>("GET", "/api/v1/audit?event=people.manage", { team: "web-1" });
+		expect(log.items).toMatchObject([{ actor: "default/admin", details: { name: "ada", role: "admin" } }]);
 		expect((await make({ slug: "web-1" })).status).toBe(200);
 		for (const body of [{ slug: "web-1", name: "Another" }, { slug: "web-l" }, { slug: "webi" }, { slug: "de-fault" }])
 			expect([body, (await make(body)).status]).toEqual([body, 409]);
@@ -285,6 +291,19 @@ describe("a team", () => {
 		expect((await ask("POST", "/api/v1/agents", { token: forged, body: registration, address: "198.51.100.78" })).status).toBe(401);
 		const nobodys = token.replace("wlr.red.", "wlr.nobody.");
 		expect((await ask("POST", "/api/v1/agents", { token: nobodys, body: registration, address: "198.51.100.79" })).status).toBe(401);
+		// Whether there is a team is no secret's business: the answers are the same, and counted.
+		const answers = await Promise.all(
+			[`wlr.red.${"x".repeat(40)}`, `wlr.nobody.${"x".repeat(40)}`].map(async (one) => {
+				const answer = await ask("GET", "/api/v1/runs", { token: one, address: "198.51.100.80" });
+				return [answer.status, ((await answer.json()) as { message: string }).message];
+			}),
+		);
+		expect(answers[0]).toEqual(answers[1]);
+		// Their own admins see who has tried.
+		const tried = await json<Page<AuditEntry>>("GET", "/api/v1/audit?event=sign_in", blue);
+		expect(tried.items.some(({ address, outcome }) => address === "198.51.100.78" && outcome === "refused")).toBe(true);
+		const ofDefault = await json<Page<AuditEntry>>("GET", "/api/v1/audit?event=sign_in");
+		expect(ofDefault.items.some(({ address }) => address === "198.51.100.78")).toBe(false);
 		const list = await json<Page<{ name: string }>>("GET", "/api/v1/agents", blue);
 		expect(list.items.map(({ name }) => name)).not.toContain("of-red");
 	});

@@ -18,7 +18,6 @@ import { logShardOf } from "../platform/log_shard.ts";
 import { errorFields, log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
 import { maxLogBytes } from "../platform/settings.ts";
-import { quotasOfTeam } from "../platform/team_quotas.ts";
 import { updateNotices } from "../projects/service.ts";
 import { findAttempt } from "../record/runs.ts";
 import { findSource } from "../sources/service.ts";
@@ -109,8 +108,8 @@ async function appendLog(context: Caller): Promise<Response> {
 		});
 	}
 	const bytes = await readBytes(request, MAX_LOG_CHUNK_BYTES);
-	const { log_bytes } = await quotasOfTeam(environment, lease.team);
-	const maxBytes = maxLogBytes(environment, log_bytes);
+	// Its agent knows the quota of the team, as it was when the job began.
+	const maxBytes = maxLogBytes(environment, null);
 	const result = await logShardOf(environment, lease.shard).append(lease.attemptId, { team: lease.team, maxBytes }, offset, bytes);
 	switch (result.outcome) {
 		case "appended":

@@ -3,6 +3,7 @@ export { deleteExpiredTokens, revokeTokenOfAttempt } from "./job_tokens.ts";
 import { LRUCache } from "lru-cache";
 import type { ProjectRow } from "../../schema/database/tables.ts";
 import type { Environment } from "../bindings.ts";
+import { sha256 } from "../identity/digest.ts";
 import { NotSent } from "../outbound/send.ts";
 import { forgeOf } from "../webhooks/service.ts";
 import { createInstallationToken, type Installation, type InstallationToken } from "./installation_tokens.ts";
@@ -29,7 +30,7 @@ const own = new LRUCache<string, InstallationToken>({ max: 500 });
 export async function coordinatorToken(project: ForgeSettings, secret: string): Promise<string> {
 	const installation = installationOf(project, secret);
 	if (installation === null) return secret.trim();
-	const key = keyOf(installation);
+	const key = await keyOf(project, installation);
 	const known = own.get(key);
 	if (known && known.expiresAt - Date.now() > LEAST_LEFT_MS) return known.token;
 	const made = await createInstallationToken(installation);
@@ -38,9 +39,9 @@ export async function coordinatorToken(project: ForgeSettings, secret: string): 
 }
 
 /** Forgets the coordinator's token of a project, which the forge has rejected. */
-export function forgetCoordinatorToken(project: ForgeSettings, secret: string): void {
+export async function forgetCoordinatorToken(project: ForgeSettings, secret: string): Promise<void> {
 	const installation = installationOf(project, secret);
-	if (installation) own.delete(keyOf(installation));
+	if (installation) own.delete(await keyOf(project, installation));
 }
 
 /**
@@ -61,6 +62,7 @@ function installationOf(project: ForgeSettings, privateKey: string): Installatio
 	return { app: project.forge_app, privateKey, api: forge.api, repository: forge.repository };
 }
 
-function keyOf({ app, api, repository }: Installation): string {
-	return JSON.stringify([app, api, repository]);
+/** Only who has the private key gets the token that it has made. */
+async function keyOf({ team }: ForgeSettings, { app, api, repository, privateKey }: Installation): Promise<string> {
+	return JSON.stringify([team, app, api, repository, await sha256(privateKey)]);
 }

@@ -6,7 +6,8 @@
 /** How long browsers remember what is allowed, in seconds. */
 const REMEMBERED_S = 600;
 const EXPOSED = "Content-Disposition, Content-Range, ETag, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id";
-const ACCEPTED = "Accept, Authorization, Content-Encoding, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Range";
+const ACCEPTED =
+	"Accept, Authorization, Content-Encoding, Content-Type, Idempotency-Key, If-Match, If-None-Match, Last-Event-ID, Range, Windlass-Team";
 
 /** Only the API is for other origins. */
 function allowedOrigin(request: Request, pathname: string, allowed: string): string | null {

@@ -91,24 +91,28 @@ async function identifyAtHome(environment: Environment, request: Request, client
 	const token = bearerToken(request);
 	if (token === null) return identifySession(environment, request, isSecure);
 	const principal = await identifyToken(environment, client, token);
-	if (!principal) {
-		throw new ApiError("authentication_required", "The token is not valid.", {
-			suggestions: ["Copy the whole token. If it was revoked or has expired, create a new one."],
-			headers: { "WWW-Authenticate": "Bearer" },
-		});
-	}
+	if (!principal) throw invalidToken();
 	return { principal, actsIn: null };
+}
+
+/** The error of a token that is wrong, or not for this address. */
+export function invalidToken(): ApiError {
+	return new ApiError("authentication_required", "The token is not valid here.", {
+		suggestions: ["Copy the whole token. If it was revoked or has expired, create a new one. Tokens of agents are for agents alone."],
+		headers: { "WWW-Authenticate": "Bearer" },
+	});
 }
 
 /** The claimed identity of a request: the agent in its token, or a digest of the token. */
 export async function claimedBy(request: Request): Promise<Claim | null> {
 	const [, token] = /^Bearer +(\S+)$/i.exec(request.headers.get("Authorization") ?? "") ?? [];
 	if (token === undefined) return showsSession(request) ? { name: "session", key: null } : null;
-	const [, , agentId = ""] = token.split(".");
+	const [, named, agentId = ""] = token.split(".");
 	const kind = Object.entries(KINDS_BY_PREFIX).find(([prefix]) => token.startsWith(prefix))?.[1] ?? "token";
 	const isAgent = token.startsWith(AGENT_TOKEN_PREFIX) && isId("agent", agentId);
 	const name = isAgent ? `agent ${agentId}` : `${kind} ${(await sha256(token)).slice(0, 12)}`;
-	return { name, key: name };
+	const namesTeam = token.startsWith(AGENT_TOKEN_PREFIX) || token.startsWith(REGISTRATION_TOKEN_PREFIX);
+	return { name, key: name, team: namesTeam ? named : undefined };
 }
 
 function bearerToken(request: Request): string | null {

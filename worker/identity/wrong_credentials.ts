@@ -4,6 +4,7 @@ import type { Environment } from "../bindings.ts";
 import { recordAudit } from "../platform/audit_log.ts";
 import { log } from "../platform/logger.ts";
 import { sleep } from "../platform/sleep.ts";
+import { isTeam } from "../platform/teams.ts";
 import type { Client } from "./client_address.ts";
 import { sha256 } from "./digest.ts";
 import { blockedFor, countFailure, UNGUESSABLE_LENGTH } from "./throttle.ts";
@@ -19,6 +20,8 @@ export interface Claim {
 	name: string;
 	/** The second key of the count beside the address; null without one. */
 	key: string | null;
+	/** The team that it names, whether there is one or not. */
+	team?: string | undefined;
 }
 
 interface WrongCredential {
@@ -43,7 +46,10 @@ export async function countWrongCredential(
 		const fields = { request_id: requestId, address: client.address, credential: claim.name, route, failures: logged };
 		log("warn", retryAfter === null ? "a credential was wrong" : "too many credentials were wrong", fields);
 		// Together with the line in the log: a flood fills neither.
-		await recordAudit(environment, DEFAULT_TEAM, {
+		const named = error.team ?? claim.team ?? DEFAULT_TEAM;
+		// A name that no team has made must not make an audit log.
+		const team = (await isTeam(environment.DB, named).catch(() => false)) ? named : DEFAULT_TEAM;
+		await recordAudit(environment, team, {
 			...{ event: "sign_in", actor: "unknown", via: null, what: route, details: { credential: claim.name, failures: String(logged) } },
 			...{ outcome: "refused", address: client.address, request_id: requestId },
 		});

@@ -116,7 +116,7 @@ export async function offeredProviders(db: D1Database, team: string): Promise<re
 function present(row: store.ProviderRow, baseUrl: string): IdentityProvider {
 	const { team: _, created_at, updated_at, ...rest } = row;
 	const times = { created_at: new Date(created_at).toISOString(), updated_at: new Date(updated_at).toISOString() };
-	return { ...rest, ...times, redirect_uri: redirectUri(baseUrl, row.name) };
+	return { ...rest, ...times, redirect_uri: redirectUri(baseUrl, row) };
 }
 
 function invalid(path: string, message: string): ApiError {

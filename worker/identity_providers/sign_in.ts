@@ -1,5 +1,6 @@
 import * as oauth from "oauth4webapi";
 import { ApiError } from "../../schema/wire/errors.ts";
+import { DEFAULT_TEAM } from "../../schema/wire/teams.ts";
 import type { Environment } from "../bindings.ts";
 import { log } from "../platform/logger.ts";
 import { readSecrets } from "../secrets/service.ts";
@@ -16,8 +17,13 @@ import type { ProviderRow } from "./store.ts";
 export const CLIENT_SECRETS = "@identity-providers";
 
 /** The address that the provider sends the browser back to. */
-export function redirectUri(baseUrl: string, name: string): string {
-	return `${baseUrl}/sign-in/with/${name}/callback`;
+export function redirectUri(baseUrl: string, provider: Pick<ProviderRow, "team" | "name">): string {
+	return baseUrl + callbackPath(provider);
+}
+
+/** Each provider of each team has its own, so that none gets the codes of another (RFC 9700, 4.4). */
+export function callbackPath({ team, name }: Pick<ProviderRow, "team" | "name">): string {
+	return `/sign-in/with/${team === DEFAULT_TEAM ? "" : `${team}/`}${name}/callback`;
 }
 
 /** @returns where the browser goes, and what must come back with it */
@@ -30,7 +36,7 @@ export async function begin(
 	const [state, nonce, verifier] = [oauth.generateRandomState(), oauth.generateRandomNonce(), oauth.generateRandomCodeVerifier()];
 	const location = new URL(server.authorization_endpoint ?? "");
 	const parameters = {
-		...{ response_type: "code", client_id: provider.client_id, redirect_uri: redirectUri(baseUrl, provider.name) },
+		...{ response_type: "code", client_id: provider.client_id, redirect_uri: redirectUri(baseUrl, provider) },
 		...{ scope: provider.scopes.join(" "), state },
 		...{ code_challenge: await oauth.calculatePKCECodeChallenge(verifier), code_challenge_method: "S256" },
 		...(isOpenId(provider) ? { nonce } : {}),
@@ -57,7 +63,7 @@ export async function complete(
 		const secret = await clientSecret(environment, provider);
 		const authentication = takesPost(provider, server) ? oauth.ClientSecretPost(secret) : oauth.ClientSecretBasic(secret);
 		const options = requestOptions(provider);
-		const redirect = redirectUri(baseUrl, provider.name);
+		const redirect = redirectUri(baseUrl, provider);
 		const response = await oauth.authorizationCodeGrantRequest(server, client, authentication, answer, redirect, pending.verifier, options);
 		if (!isOpenId(provider)) {
 			const tokens = await oauth.processAuthorizationCodeResponse(server, client, response);

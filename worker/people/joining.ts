@@ -47,8 +47,13 @@ export async function join(context: AnonymousContext, code: string, password: st
 }
 
 /** The same with an account of an identity provider instead of a password. */
-export async function joinWithAccount(context: AnonymousContext, code: string, { provider, label, subject }: ShownAccount): Promise<Token> {
+export async function joinWithAccount(
+	context: AnonymousContext,
+	code: string,
+	{ team, provider, label, subject }: ShownAccount,
+): Promise<Token> {
 	const row = await workingInvitation(context, code);
+	if (row.team !== team) throw notWorking();
 	const account = { team: row.team, provider, subject };
 	return admit(context, row, label, async ({ id }, now) =>
 		store.setAccount(context.environment.DB, { ...account, person_id: id, is_by_rule: false, created_at: now }),

@@ -63,11 +63,6 @@ export async function signOutPerson(context: Caller): Promise<void> {
 	await store.signOutEverywhere(context.environment.DB, id, Date.now());
 }
 
-/** Whether there is a person of this name. */
-export async function hasJoined(db: D1Database, team: string, name: string): Promise<boolean> {
-	return (await store.findPersonNamed(db, team, name)) !== undefined;
-}
-
 /** Makes an invitation. @throws ApiError `forbidden` for a greater role; `conflict` for a name that is taken */
 export async function invite(context: Caller, { name, role, expires_in }: InvitationRequest): Promise<Invitation> {
 	const { environment, principal } = context;
@@ -175,6 +170,7 @@ export async function signInByPassword(
 	}
 	countFailure([key], Date.now());
 	throw new ApiError("authentication_required", "The name or the password is wrong.", {
+		team,
 		suggestions: ["Check both. An admin makes a link for a new password: windlass people reset"],
 	});
 }

@@ -1,5 +1,6 @@
-import { and, asc, desc, eq, gt, inArray, isNull, lt, ne } from "drizzle-orm";
+import { and, asc, desc, eq, exists, gt, inArray, isNull, lt, lte, ne, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
+import { alias } from "drizzle-orm/sqlite-core";
 import { identities, invitations, passwords, projectRoles, sessions, tokens } from "../../schema/database/tables.ts";
 import type { Role } from "../../schema/wire/permissions.ts";
 import { evictTokens, type Token } from "../identity/tokens_store.ts";
@@ -162,8 +163,32 @@ function revokeTokensOf(db: D1Database, personId: string, now: number) {
 }
 
 export async function setRole(db: D1Database, personId: string, role: Role): Promise<void> {
-	await drizzle(db).update(tokens).set({ role }).where(eq(tokens.id, personId));
+	const drizzled = drizzle(db);
+	await drizzled.batch([
+		drizzled.update(tokens).set({ role }).where(eq(tokens.id, personId)),
+		...(role === "operator" ? [] : [revokeMadeElsewhere(db, personId, Date.now())]),
+	]);
 	evictTokens();
+}
+
+/** Revokes what an operator has made in other teams, where nobody knows them as a person. */
+function revokeMadeElsewhere(db: D1Database, personId: string, now: number) {
+	const maker = alias(tokens, "maker");
+	const madeBy = drizzle(db)
+		.select({ id: maker.id })
+		.from(maker)
+		.where(
+			and(
+				eq(maker.id, personId),
+				ne(maker.team, tokens.team),
+				lte(maker.created_at, tokens.created_at),
+				sql`${tokens.created_by} = ${maker.team} || '/' || ${maker.name}`,
+			),
+		);
+	return drizzle(db)
+		.update(tokens)
+		.set({ revoked_at: now })
+		.where(and(isNull(tokens.revoked_at), exists(madeBy)));
 }
 
 /** Removes a person with their password, their sessions and their personal tokens. */
@@ -172,6 +197,7 @@ export async function removePerson(db: D1Database, personId: string, now: number
 	await drizzled.batch([
 		drizzled.update(tokens).set({ revoked_at: now }).where(eq(tokens.id, personId)),
 		revokeTokensOf(db, personId, now),
+		revokeMadeElsewhere(db, personId, now),
 		drizzled.delete(passwords).where(eq(passwords.person_id, personId)),
 		drizzled.delete(invitations).where(eq(invitations.person_id, personId)),
 		drizzled.delete(projectRoles).where(eq(projectRoles.person_id, personId)),

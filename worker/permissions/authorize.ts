@@ -2,7 +2,7 @@ import { ApiError, notFound } from "../../schema/wire/errors.ts";
 import { may } from "../../schema/wire/permissions.ts";
 import type { RequestContext, Route } from "../http/route.ts";
 import { assertOwnOrigin } from "../identity/origin.ts";
-import type { Principal } from "../identity/principal.ts";
+import { invalidToken, type Principal } from "../identity/principal.ts";
 import { greatestRoleOf } from "../identity/project_roles.ts";
 import { roleError } from "../identity/role_error.ts";
 import { isVisitor } from "../identity/visitors.ts";
@@ -33,6 +33,8 @@ function notAllowed({ allow }: Route, { kind }: Principal): ApiError {
 			headers: { "WWW-Authenticate": "Bearer" },
 		});
 	}
+	// Nobody has checked the secrets of these: the answer must not say whether their team exists.
+	if (kind === "agent" || kind === "registration") return invalidToken();
 	return new ApiError("forbidden", `A token of kind ${kind} may not use this address.`, {
 		details: { allowed: allow },
 		suggestions: [`Use a token of kind ${allow.join(" or ")}.`],

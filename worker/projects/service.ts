@@ -106,8 +106,11 @@ async function assertNameFreeForAll(
 ): Promise<void> {
 	if (is_public !== 1 && has_public_badges !== 1) return;
 	const seen = await projectWithPublicBadges(db, name);
-	if (!seen || seen.team === team) return;
-	throw new ApiError("conflict", `Another team has a public project called ${name}.`, {
+	if (seen && seen.team !== team) throw publicNameTaken(name);
+}
+
+function publicNameTaken(name: string): ApiError {
+	return new ApiError("conflict", `Another team has a public project called ${name}.`, {
 		details: { name },
 		suggestions: ["Give this project another name, or leave it and its badges private."],
 	});
@@ -151,7 +154,10 @@ export async function editProject(
 	assertHistoryToFilter({ ...before, ...given });
 	assertMayOpen(principal, before, given);
 	await assertNameFreeForAll(environment.DB, { ...before, ...given });
-	const changed = await changeProject(environment.DB, principal.team, before.name, given);
+	const changed = await changeProject(environment.DB, principal.team, before.name, given).catch((error) => {
+		// Another team was faster: the index of public names is unique.
+		throw /UNIQUE constraint failed/.test(`${error} ${(error as Error).cause ?? ""}`) ? publicNameTaken(before.name) : error;
+	});
 	if (!changed) throw notFound("project", before.name);
 	// The form on the page sends every setting, changed or not.
 	const isChanged = (setting: keyof ProjectRow) => JSON.stringify(before[setting]) !== JSON.stringify(changed[setting]);

@@ -1,4 +1,4 @@
-import { and, eq, inArray, sql } from "drizzle-orm";
+import { eq, inArray, sql } from "drizzle-orm";
 import { drizzle } from "drizzle-orm/d1";
 import { type RunRow, runs, tests } from "../../schema/database/tables.ts";
 import type { Environment } from "../bindings.ts";
@@ -50,11 +50,11 @@ export async function search(environment: Environment, team: string, text: strin
 
 async function findTests(db: D1Database, team: string, text: string): Promise<Found["tests"]> {
 	const d1 = drizzle(db);
-	const newest = d1.select().from(tests).orderBy(sql`${tests.id} DESC`).limit(TESTS_SEEN).as("tests");
+	const newest = d1.select().from(tests).where(eq(tests.team, team)).orderBy(sql`${tests.id} DESC`).limit(TESTS_SEEN).as("tests");
 	return d1
 		.select({ project: newest.project, pipeline: newest.pipeline, suite: newest.suite, name: newest.name })
 		.from(newest)
-		.where(and(eq(newest.team, team), sql`instr(lower(${newest.suite} || ' ' || ${newest.name}), ${text.toLowerCase()}) > 0`))
+		.where(sql`instr(lower(${newest.suite} || ' ' || ${newest.name}), ${text.toLowerCase()}) > 0`)
 		.limit(SHOWN);
 }
 

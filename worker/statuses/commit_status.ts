@@ -61,7 +61,7 @@ export async function sendCommitStatus(environment: Environment, team: string, s
 		const token = await coordinatorToken(project, secret);
 		await send(requestOf(forge, token, context, status, linkBase(environment)));
 	} catch (error) {
-		if (error instanceof NotSent && error.status === 401) forgetCoordinatorToken(project, secret);
+		if (error instanceof NotSent && error.status === 401) await forgetCoordinatorToken(project, secret);
 		// GitLab rejects a status that it already has, after a lost answer.
 		const isKnown =
 			forge.kind === "gitlab" && error instanceof NotSent && error.status === 400 && /Cannot transition status/i.test(error.message);

@@ -68,7 +68,9 @@ async function prepareStop({ environment }: RequestContext<"host">): Promise<Res
 }
 
 async function ofEachTeam(environment: Environment, does: (queue: ReturnType<typeof dispatcherOf>) => Promise<void>): Promise<void> {
-	await Promise.all((await listTeams(environment.DB)).map((team) => does(dispatcherOf(environment, team))));
+	const done = await Promise.allSettled((await listTeams(environment.DB)).map((team) => does(dispatcherOf(environment, team))));
+	const failed = done.find(({ status }) => status === "rejected");
+	if (failed?.status === "rejected") throw failed.reason;
 }
 
 export const hostRoutes = [

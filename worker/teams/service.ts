@@ -3,7 +3,8 @@ import { type CreatedTeam, looksOf, type Team, type TeamRequest } from "../../sc
 import type { RequestContext } from "../http/route.ts";
 import { actingIn } from "../identity/acting_team.ts";
 import { setActsIn } from "../identity/sessions_store.ts";
-import { hasJoined, invite } from "../people/service.ts";
+import { invitationsFor, invite, peopleFor } from "../people/service.ts";
+import { recordAudit } from "../platform/audit_log.ts";
 import { log } from "../platform/logger.ts";
 import * as store from "./store.ts";
 
@@ -17,7 +18,7 @@ export async function teamsFor({ environment }: Pick<Caller, "environment">): Pr
 
 /**
  * Makes a team, and invites its first admin. The same request again answers with the same team, and
- * with another link as long as the admin has not joined.
+ * with no link: the first one still works, and who has people invites others itself.
  * @returns whether the team is new
  * @throws ApiError `conflict` for a team of another name, or whose slug looks like this one
  */
@@ -40,11 +41,20 @@ export async function makeTeam(context: Caller, request: TeamRequest): Promise<{
 	return { team: { ...present(found), invitation: admin === undefined ? null : await invitationOf(context, slug, admin) }, isNew };
 }
 
+/** The link of the first admin; null if somebody was invited or has joined before. */
 async function invitationOf(context: Caller, slug: string, admin: string): Promise<CreatedTeam["invitation"]> {
-	const principal = await actingIn(context.environment.DB, context.principal, slug);
-	if (await hasJoined(context.environment.DB, slug, admin)) return null;
-	const { name, url, expires_at } = await invite({ ...context, principal }, { name: admin, role: "admin", expires_in: "3d" });
-	return { name, url, expires_at };
+	const { environment, client, requestId, url } = context;
+	const principal = await actingIn(environment.DB, context.principal, slug);
+	const inTeam = { ...context, principal, noted: {} };
+	const [people, open] = await Promise.all([peopleFor(inTeam), invitationsFor(inTeam)]);
+	if (people.length > 0 || open.length > 0) return null;
+	const made = await invite(inTeam, { name: admin, role: "admin", expires_in: "3d" });
+	// The entry of the request is in the log of the operator's own team.
+	await recordAudit(environment, slug, {
+		...{ event: "people.manage", actor: principal.name, via: principal.sessionId ?? principal.tokenId, what: `POST ${url.pathname}` },
+		...{ details: { name: admin, role: "admin" }, outcome: "done", address: client.address, request_id: requestId },
+	});
+	return { name: made.name, url: made.url, expires_at: made.expires_at };
 }
 
 function lookalike(slug: string, other: string): ApiError {

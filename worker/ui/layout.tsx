@@ -2,6 +2,7 @@ import type { ComponentChildren } from "preact";
 import { isFailure, shownState } from "../../schema/wire/state_words.ts";
 import { publicPath } from "../http/public_path.ts";
 import type { RequestContext } from "../http/route.ts";
+import { isOperator } from "../identity/acting_team.ts";
 import type { PrincipalKind } from "../identity/principal.ts";
 import { isVisitor } from "../identity/visitors.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
@@ -100,9 +101,11 @@ export async function page(context: PageContext, props: PageProps, status = 200,
 			{props.children}
 		</Body>
 	);
-	const rendered = renderParts(body, mayPost);
-	const head = renderParts(<Head title={title} icon={icon} />, mayPost).frame;
-	const live = follows === null ? "" : ` data-live="${signatureOf(rendered)}"`;
+	// Another tab may enter another team meanwhile.
+	const acting = user && isOperator(user) && user.sessionId !== null ? user.team : null;
+	const rendered = renderParts(body, mayPost, acting);
+	const head = renderParts(<Head title={title} icon={icon} />, mayPost, acting).frame;
+	const live = follows === null ? "" : ` data-live="${signatureOf(rendered)}"${acting === null ? "" : ` data-acting="${acting}"`}`;
 	const text = `<!doctype html><html lang="en">${head}<body data-root="${publicPath()}"${live}>${wholePage(rendered, Date.now())}</body></html>`;
 	const response = new Response(text, { status, headers: { ...PAGE_HEADERS, ...headers } });
 	renderings.set(response, { title, icon, follows, rendered });

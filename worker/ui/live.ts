@@ -9,7 +9,7 @@ import { FeedBudget } from "../platform/feed_budget.ts";
 import { sleep } from "../platform/sleep.ts";
 import { timedCache } from "../platform/timed_cache.ts";
 import { type Followed, type Rendering, renderingOf } from "./layout.tsx";
-import { partText } from "./parts.ts";
+import { ACTING, partText } from "./parts.ts";
 import { signatureOf } from "./signature.ts";
 import { UpdatePace } from "./update_pace.ts";
 
@@ -179,6 +179,7 @@ function sizeOf({ rendered: { parts } }: Rendering): number {
 function keyOf(principal: Principal & { kind: "user" }, url: URL): string {
 	const search = new URLSearchParams(url.searchParams);
 	search.delete("live");
+	search.delete(ACTING);
 	return JSON.stringify([principal.team, principal.name, url.origin, url.pathname, search.toString()]);
 }
 

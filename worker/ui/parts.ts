@@ -23,12 +23,22 @@ function marks(): RegExp {
 }
 
 /** The parts of the page that is rendered now, which happens without an `await`. */
-let rendering: { parts: Map<string, string>; ownScript: Set<string>; mayPost: (path: string) => boolean } | null = null;
+let rendering: { parts: Map<string, string>; ownScript: Set<string>; mayPost: (path: string) => boolean; team: string | null } | null =
+	null;
 
 /** Whether the reader of the page that is rendered now may post a form to a path. */
 export function mayReaderPost(path: string): boolean {
 	return rendering?.mayPost(path) ?? true;
 }
+
+/** The address of a form of the page that is rendered now: it names the team that the reader sees, where that may change. */
+export function formAddress(path: string): string {
+	const { team = null } = rendering ?? {};
+	return team === null ? path : `${path}${path.includes("?") ? "&" : "?"}${ACTING}=${team}`;
+}
+
+/** The parameter in which a page names the team that it was made for. */
+export const ACTING = "acting";
 
 interface PartProps {
 	id: string;
@@ -69,11 +79,12 @@ export interface RenderedPage {
 /**
  * Renders a page and its parts.
  * @param mayPost whether its reader may post a form to a path
+ * @param team the team that its forms name, for an operator; null: they name none
  */
-export function renderParts(page: VNode, mayPost: (path: string) => boolean): RenderedPage {
+export function renderParts(page: VNode, mayPost: (path: string) => boolean, team: string | null): RenderedPage {
 	const before = rendering;
 	const found = { parts: new Map<string, string>(), ownScript: new Set<string>() };
-	rendering = { ...found, mayPost };
+	rendering = { ...found, mayPost, team };
 	try {
 		return { frame: render(page), ...found };
 	} finally {

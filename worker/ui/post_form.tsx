@@ -1,7 +1,7 @@
 import type { JSX } from "preact";
-import { mayReaderPost } from "./parts.ts";
+import { formAddress, mayReaderPost } from "./parts.ts";
 
 /** A form that changes something. A reader whose role may not do that does not see it. */
 export function PostForm({ action, ...others }: JSX.IntrinsicElements["form"] & { action: string }) {
-	return mayReaderPost(action) ? <form method="post" action={action} {...others} /> : null;
+	return mayReaderPost(action) ? <form method="post" action={formAddress(action)} {...others} /> : null;
 }

@@ -152,6 +152,7 @@ async function wrongSignature(environment: Environment, project: ProjectRow, for
 		await record(environment, project, { forge, delivery, outcome: "rejected", reason, ...unknown });
 	}
 	return new ApiError("authentication_required", "The webhook's signature does not match, or its timestamp is older than five minutes.", {
+		team: project.team,
 		suggestions: [`Set the forge's webhook secret to the value of secret \`${project.hook_secret}\`.`],
 	});
 }

@@ -1,13 +1,13 @@
 import { ApiError } from "../../../schema/wire/errors.ts";
 import { DEFAULT_TEAM } from "../../../schema/wire/teams.ts";
 import { type AnonymousContext, pageRoute, type RequestContext } from "../../http/route.ts";
-import { joinWithAccount, signInByAccount } from "../../people/service.ts";
+import { invitationOf, joinWithAccount, signInByAccount } from "../../people/service.ts";
 import { recordAudit } from "../../platform/audit_log.ts";
 import { isSecure, openFor, ownPath } from "../../sessions/pages/sign_in.tsx";
 import { backTo } from "../../ui/back_to.ts";
 import { endedPending, keepPending, pendingIn } from "../pending_sign_in.ts";
 import { requireProvider } from "../service.ts";
-import { begin, complete } from "../sign_in.ts";
+import { begin, callbackPath, complete } from "../sign_in.ts";
 import { roleFor } from "../sign_up.ts";
 
 /** The way of a browser to an identity provider and back. */
@@ -27,7 +27,10 @@ async function leave(context: Visitor): Promise<Response> {
 	// Only the page of the invitation leads here with it: a link elsewhere would have another person join.
 	const site = request.headers.get("Sec-Fetch-Site");
 	if (code !== null && site !== null && site !== "same-origin") return backTo(`/join?${new URLSearchParams({ code })}`);
-	const provider = await requireProvider(environment.DB, url.searchParams.get("team") ?? DEFAULT_TEAM, params.name ?? "");
+	// Who joins a team does it with an account of its own providers.
+	const invited = code === null ? null : await invitationOf(context satisfies AnonymousContext, code);
+	const team = invited?.team ?? url.searchParams.get("team") ?? DEFAULT_TEAM;
+	const provider = await requireProvider(environment.DB, team, params.name ?? "");
 	const given = { to: ownPath(url.searchParams.get("to")), invitation: code };
 	const { location, pending } = await begin(provider, baseUrl, given);
 	const cookie = await keepPending(environment.SIGNING_KEY, pending, isSecure(context));
@@ -39,8 +42,8 @@ async function comeBack(context: Visitor): Promise<Response> {
 	const { request, environment, params, baseUrl, url } = context;
 	const state = url.searchParams.get("state") ?? "";
 	const pending = await pendingIn(request, environment.SIGNING_KEY, state, isSecure(context));
-	const provider = await requireProvider(environment.DB, pending?.team ?? DEFAULT_TEAM, params.name ?? "");
-	if (pending?.provider !== provider.name) {
+	const provider = await requireProvider(environment.DB, params.team ?? DEFAULT_TEAM, params.name ?? "");
+	if (pending?.provider !== provider.name || pending.team !== provider.team) {
 		throw new ApiError("authentication_required", "This sign-in has expired, was ended before, or began in another browser.", {
 			suggestions: ["Begin again."],
 		});
@@ -60,7 +63,7 @@ async function comeBack(context: Visitor): Promise<Response> {
 				: await joinWithAccount(context satisfies AnonymousContext, pending.invitation, shown);
 		const response = await openFor(context, person, pending.to, {
 			by: provider.name,
-			what: `GET /sign-in/with/${provider.name}/callback`,
+			what: `GET ${callbackPath(provider)}`,
 			lifetimeMs: SESSION_MS,
 		});
 		response.headers.append("Set-Cookie", endedPending(state, isSecure(context)));
@@ -80,7 +83,7 @@ async function recordRefusal(
 	error: ApiError,
 ): Promise<void> {
 	await recordAudit(environment, team, {
-		...{ event: "sign_in", actor: "unknown", via: null, what: `GET /sign-in/with/${name}/callback` },
+		...{ event: "sign_in", actor: "unknown", via: null, what: `GET ${callbackPath({ team, name })}` },
 		...{ details: { by: name, why: error.message.slice(0, 300) }, outcome: "refused", address: client.address, request_id: requestId },
 	});
 }
@@ -88,4 +91,5 @@ async function recordRefusal(
 export const signInWithPages = [
 	pageRoute({ method: "GET", path: "/sign-in/with/:name", limit: "sign-in", allow: ["anyone", "user"], handle: leave }),
 	pageRoute({ method: "GET", path: "/sign-in/with/:name/callback", limit: "sign-in", allow: ["anyone", "user"], handle: comeBack }),
+	pageRoute({ method: "GET", path: "/sign-in/with/:team/:name/callback", limit: "sign-in", allow: ["anyone", "user"], handle: comeBack }),
 ];

@@ -4,8 +4,15 @@ import { endSessionFromPage, sessionsPage } from "./sessions_page.tsx";
 import { signIn, signInPage, signOut } from "./sign_in.tsx";
 
 export const sessionsPages = [
-	pageRoute({ method: "GET", path: "/sessions", allow: ["user"], action: "own.sessions", handle: sessionsPage }),
-	pageRoute({ method: "POST", path: "/sessions/:id/end", allow: ["user"], action: "own.sessions", handle: endSessionFromPage }),
+	pageRoute({ method: "GET", path: "/sessions", allow: ["user"], action: "own.sessions", isAtHome: true, handle: sessionsPage }),
+	pageRoute({
+		method: "POST",
+		path: "/sessions/:id/end",
+		allow: ["user"],
+		action: "own.sessions",
+		isAtHome: true,
+		handle: endSessionFromPage,
+	}),
 	pageRoute({ method: "GET", path: "/sign-in", allow: ["anyone", "user"], handle: signInPage }),
 	pageRoute({
 		method: "POST",

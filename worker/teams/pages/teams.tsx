@@ -118,7 +118,7 @@ function counted(count: number, one: string, many: string): string {
 }
 
 export const teamsPages = [
-	pageRoute({ method: "GET", path: "/teams", allow: ["user"], action: "teams.manage", isAtHome: true, handle: teamsPage }),
+	pageRoute({ method: "GET", path: "/teams", allow: ["user"], action: "teams.manage", handle: teamsPage }),
 	pageRoute({ method: "POST", path: "/teams", allow: ["user"], action: "teams.manage", isAtHome: true, handle: submit }),
 	pageRoute({ method: "POST", path: "/teams/:slug/enter", allow: ["user"], action: "teams.manage", isAtHome: true, handle: enter }),
 ];

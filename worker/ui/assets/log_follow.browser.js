@@ -28,7 +28,8 @@ export async function followLog(folds, blocks) {
  * @param {number} number of the next line, from 1
  */
 function follow(folds, blocks, offset, number) {
-	const live = document.body.dataset.live ? `&live=${document.body.dataset.live}` : "";
+	const acting = document.body.dataset.acting ? `&acting=${document.body.dataset.acting}` : "";
+	const live = document.body.dataset.live ? `&live=${document.body.dataset.live}${acting}` : "";
 	const source = new EventSource(`${folds.root}/jobs/${folds.job}/lines?${folds.query}&offset=${offset}&number=${number}${live}`);
 	followParts(source);
 	source.onmessage = (event) => appendLines(folds, blocks, elementsOf(event.data));

@@ -11,6 +11,7 @@ function follow() {
 	if (stream || !document.body.dataset.live || document.getElementById("log")?.dataset.live) return;
 	const address = new URL(location.href);
 	address.searchParams.set("live", document.body.dataset.live);
+	if (document.body.dataset.acting) address.searchParams.set("acting", document.body.dataset.acting);
 	stream = new EventSource(address);
 	followParts(stream);
 }

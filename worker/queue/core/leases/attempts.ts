@@ -26,7 +26,7 @@ import {
 	type OfferRow,
 	type RunRow,
 } from "../rows.ts";
-import { agentName, limitTime, timeLimitOf } from "../runs/begin.ts";
+import { agentName, limitTime, timeLimitOf, withinLimits } from "../runs/begin.ts";
 import { definitionOf, pipelineOf } from "../runs/definitions.ts";
 import { endAttempt, endOrRetry, endOrSnooze } from "../runs/endings.ts";
 import { ancestorsOf, settledJob } from "../runs/readiness.ts";
@@ -95,7 +95,7 @@ function describe(core: Core, attempt: Started["attempt"], job: JobRow): Started
 	const { source } = pipelineOf(core, run);
 	const definition = settledJob(core, job);
 	const checkout = source && "git" in source ? source.checkout : {};
-	return { attempt, job, run, definition, timeLimitMs: timeLimitOf(core, definition), checkout };
+	return { attempt, job, run, definition: withinLimits(core, definition), timeLimitMs: timeLimitOf(core, definition), checkout };
 }
 
 /**

@@ -47,12 +47,23 @@ export function beginAttempt(core: Core, offer: OfferRow, isEnding = false): Att
 
 /** How long a job may run, in milliseconds: its timeout, or what the operator allows at most, of all teams or of this one. */
 export function timeLimitOf(core: Core, { timeout_ms }: Pick<ResolvedJob, "timeout_ms">): number {
-	return Math.min(timeout_ms, core.settings.maxJobMs, quotasOf(core).job_ms ?? Number.POSITIVE_INFINITY);
+	return Math.min(timeout_ms, operatorLimitOf(core));
+}
+
+/** How long operators let any job run, in milliseconds. Its steps for the end may take as long once more. */
+function operatorLimitOf(core: Core): number {
+	return Math.min(core.settings.maxJobMs, quotasOf(core).job_ms ?? Number.POSITIVE_INFINITY);
+}
+
+/** A job with no more time for its end than operators allow. */
+export function withinLimits<Job extends Pick<ResolvedJob, "finally">>(core: Core, job: Job): Job {
+	const most = operatorLimitOf(core);
+	return job.finally && job.finally.timeout_ms > most ? { ...job, finally: { ...job.finally, timeout_ms: most } } : job;
 }
 
 /** Sets when the queue ends an attempt that its agent does not end in time. */
 export function limitTime(core: Core, attempt: AttemptRow, job: JobRow = jobOf(core, attempt)): void {
-	const definition = definitionOf(core, job);
+	const definition = withinLimits(core, definitionOf(core, job));
 	const { killGraceMs } = core.settings;
 	const slack = killGraceMs + TIMEOUT_SLACK_MS + cleanupSlack(definition, killGraceMs);
 	setTimer(core, "job_timeout", attempt.id, core.now() + timeLimitOf(core, definition) + slack);
