@@ -15,6 +15,7 @@ const SECRET_VARIABLES = [
 	"WINDLASS_MASTER_KEY",
 	"WINDLASS_MASTER_KEY_BEFORE",
 	"WINDLASS_METRICS_TOKEN",
+	"WINDLASS_BACKUP_PASSPHRASE",
 ];
 
 /** No secret of the product is shorter. Overwriting a shorter text could damage other variables. */

@@ -172,6 +172,8 @@ export interface Dispatcher extends Rpc.DurableObjectBranded {
 	 * it lets requests in.
 	 */
 	prepare(bootId: string): Promise<void>;
+	/** Ends all leases after the data was restored from a backup that was made then. */
+	endFormerLeases(madeAt: string): Promise<void>;
 	/** Whether the host has finished this start. A restart of workerd is no start of the host. */
 	isPrepared(bootId: string): Promise<boolean>;
 	/** Records why the disk has no room for new work; null while it has. */
@@ -450,6 +452,8 @@ export interface HostFacts {
 	disk: { free: number; total: number } | null;
 	/** When the certificate of the public address expires, in milliseconds since 1970; null if it has none. */
 	certificate_expires_at: number | null;
+	/** When the newest backup was made; null if the host makes none. */
+	last_backup_at: number | null;
 }
 
 /** What metrics tell of the queue of a team. */

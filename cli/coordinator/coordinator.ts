@@ -86,7 +86,11 @@ export class Coordinator {
 				token,
 				code,
 			});
-			await Promise.all([storeSignInCode(database, code, tokenId), coordinator.#post("/api/v1/host/prepare")]);
+			await Promise.all([
+				storeSignInCode(database, code, tokenId),
+				coordinator.#post("/api/v1/host/prepare", { restored_from: data.restoredFrom }),
+			]);
+			data.forgetRestored();
 			if (masterKeys.former !== null) coordinator.hasRotated = await coordinator.#rotateSecrets(log);
 			coordinator.#facts.start((facts) => coordinator.#post("/api/v1/host/facts", facts));
 			await disk.start((error) => coordinator.#post("/api/v1/host/disk", { error }));
@@ -110,6 +114,11 @@ export class Coordinator {
 			log.write("warn", "not all secrets are encrypted with the new master key; the former one is still needed", { error: String(error) });
 			return false;
 		}
+	}
+
+	/** Has metrics tell when the newest backup was made. */
+	reportBackups(lastAt: () => number | null): void {
+		this.#facts.lastBackupAt = lastAt;
 	}
 
 	/** A registration token for one agent. */

@@ -83,6 +83,28 @@ export function parseMasterKey(text: string, where: string): string {
 	throw new UsageError(`${where} must hold 32 bytes, in base64 or hex. Make them with: openssl rand -base64 32`);
 }
 
+/** The file of the master key in a data folder. */
+export const MASTER_KEY_FILE = "master.key";
+/** The master key of a data folder in base64; null without one. @throws UsageError for another text */
+export function readMasterKey(folder: string): string | null {
+	const file = path.join(folder, MASTER_KEY_FILE);
+	return existsSync(file) ? parseMasterKey(readFileSync(file, "utf8"), file) : null;
+}
+
+/** Says that a data folder was restored, until the first start after that. */
+const RESTORED_FILE = "restored.json";
+const restored = z.object({ made_at: z.string() });
+
+/** Gives a folder a signing key of its own. */
+export function writeNewKeys(folder: string): void {
+	writeKeys(folder, { signing: newSigningKey() });
+}
+
+/** Notes that a folder holds a restored backup. @param madeAt when the backup was made */
+export function markRestored(folder: string, madeAt: string): void {
+	writeKeyFile(path.join(folder, RESTORED_FILE), JSON.stringify({ made_at: madeAt } satisfies z.infer<typeof restored>));
+}
+
 export class DataFolder {
 	readonly path: string;
 	/** Whether this start made the folder's keys. */
@@ -100,6 +122,11 @@ export class DataFolder {
 	/** Whether a coordinator has its data in this folder. */
 	static isThere(folder: string): boolean {
 		return existsSync(keyFileIn(path.resolve(folder)));
+	}
+
+	/** The path of a data folder as coordinators use it. */
+	static pathOf(folder: string): string {
+		return realpathSync(path.resolve(folder));
 	}
 
 	/** @throws UsageError if the folder is not writable or another coordinator uses it */
@@ -201,12 +228,23 @@ export class DataFolder {
 		writeKeyFile(this.#masterKeyFile, newMasterKey());
 	}
 
+	/** When the backup was made from which this folder was restored; null after the first start. */
+	get restoredFrom(): string | null {
+		const file = path.join(this.path, RESTORED_FILE);
+		return existsSync(file) ? restored.parse(JSON.parse(readFileSync(file, "utf8"))).made_at : null;
+	}
+
+	/** The coordinator has taken note of the restoration. */
+	forgetRestored(): void {
+		rmSync(path.join(this.path, RESTORED_FILE), { force: true });
+	}
+
 	deleteFormerMasterKey(): void {
 		rmSync(this.#formerMasterKeyFile, { force: true });
 	}
 
 	get #masterKeyFile(): string {
-		return path.join(this.path, "master.key");
+		return path.join(this.path, MASTER_KEY_FILE);
 	}
 
 	get #formerMasterKeyFile(): string {

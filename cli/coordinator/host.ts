@@ -208,13 +208,18 @@ function workerModules(folder: string) {
 		}));
 }
 
+/** The workerd processes of the host with this mark. */
+export function workersOf(mark: string): number[] {
+	return findByEnvironment(MARK, mark).filter(isWorkerd);
+}
+
 /**
  * Ends the workerd of an earlier start: a killed host leaves its workerd behind with the port and
  * the files, and two on one folder would corrupt it. The caller holds the folder's lock, and calls
  * this first.
  */
 export function endOrphans(mark: string): void {
-	for (const pid of findByEnvironment(MARK, mark).filter(isWorkerd)) {
+	for (const pid of workersOf(mark)) {
 		try {
 			process.kill(pid, "SIGKILL");
 		} catch {

@@ -12,10 +12,14 @@ export interface Facts {
 	disk: { free: number; total: number } | null;
 	/** When the certificate of the public address expires, in milliseconds since 1970; null if it has none. */
 	certificate_expires_at: number | null;
+	/** When the newest backup was made; null if the host makes none. */
+	last_backup_at: number | null;
 }
 
 /** Says at intervals how much disk is free, and when the certificate of the public address expires. */
 export class HostFacts {
+	/** When the newest backup was made. */
+	lastBackupAt: () => number | null = () => null;
 	readonly #folder: string;
 	readonly #publicUrl: string | null;
 	#certificate: { expiresAt: number | null; readAt: number } | null = null;
@@ -46,7 +50,7 @@ export class HostFacts {
 			({ bavail, blocks, bsize }) => ({ free: bavail * bsize, total: blocks * bsize }),
 			() => null,
 		);
-		return { disk, certificate_expires_at: await this.#certificateEnd() };
+		return { disk, certificate_expires_at: await this.#certificateEnd(), last_backup_at: this.lastBackupAt() };
 	}
 
 	async #certificateEnd(): Promise<number | null> {

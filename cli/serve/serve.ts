@@ -1,12 +1,15 @@
 import { Command, Option } from "commander";
 import { LOG_LEVELS } from "../../schema/wire/log_levels.ts";
+import type { BackupSchedule } from "../backup/schedule.ts";
 import { defaultDataFolder } from "../callers_folder.ts";
 import { Coordinator } from "../coordinator/coordinator.ts";
 import { DataFolder } from "../coordinator/data_folder.ts";
 import { exampleSubmission } from "../coordinator/example.ts";
+import { workersOf } from "../coordinator/host.ts";
 import { JsonLog } from "../coordinator/json_log.ts";
 import { LocalAgent } from "../coordinator/local_agent.ts";
 import { EXIT } from "../exit_codes.ts";
+import { ownSecret } from "../own_secrets.ts";
 import { masterKeysOf, readSettings, type ServeFlags } from "./settings.ts";
 import { type StopSignals, stopSignals } from "./stop_signals.ts";
 import { printWelcome } from "./welcome.ts";
@@ -52,6 +55,15 @@ export function serveCommand(setExitCode: (code: number) => void): Command {
 		)
 		.addOption(
 			option(
+				"--backup-to <folder>",
+				"make backups in this folder, with the keys if WINDLASS_BACKUP_PASSPHRASE is set",
+				"WINDLASS_BACKUP_TO",
+			),
+		)
+		.addOption(option("--backup-every <duration>", "how often", "WINDLASS_BACKUP_EVERY", "24h"))
+		.addOption(option("--backup-keep <n>", "how many backups are kept", "WINDLASS_BACKUP_KEEP", "7"))
+		.addOption(
+			option(
 				"--allow-outbound <list>",
 				"servers that get statuses and notifications: external, private, loopback, none, names, addresses, networks",
 				"WINDLASS_ALLOW_OUTBOUND",
@@ -85,16 +97,29 @@ async function serve(flags: ServeFlags): Promise<number> {
 		const coordinator = await Coordinator.start({ ...settings, masterKeys, data, log, logLevel: flags.logLevel });
 		// The folder's former key may be another one than the environment's.
 		if (coordinator.hasRotated && masterKeys.former === data.formerMasterKey) data.deleteFormerMasterKey();
+		const backups = settings.backups && (await scheduledBackups(settings.backups, data, masterKeys.present, log));
 		try {
+			if (backups) coordinator.reportBackups(() => backups.lastAt);
 			printWelcome(coordinator, settings.host, settings.publicUrl);
 			await serveUntilStopped(coordinator, data, agentSlots, stop);
 		} finally {
+			backups?.stop();
 			await coordinator.stop();
 		}
 	} finally {
 		data.close();
 	}
 	return EXIT.succeeded;
+}
+
+async function scheduledBackups(schedule: BackupSchedule, data: DataFolder, masterKey: string, log: JsonLog) {
+	// Loaded where it is used: most coordinators are backed up from outside.
+	const { ScheduledBackups } = await import("../backup/schedule.ts");
+	const passphrase = ownSecret("WINDLASS_BACKUP_PASSPHRASE");
+	const keys = passphrase === undefined ? null : { masterKey, passphrase };
+	const backups = new ScheduledBackups(schedule, { folder: data.path, leftOut: [], keys, workers: () => workersOf(data.path) }, log);
+	await backups.start();
+	return backups;
 }
 
 /**

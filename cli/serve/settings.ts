@@ -1,3 +1,5 @@
+import { statSync } from "node:fs";
+import path from "node:path";
 import { formatBytes, parseBytes } from "../../schema/wire/bytes.ts";
 import { formatDuration, parseDuration } from "../../schema/wire/duration.ts";
 import { renewTimeoutFor, shortestLease } from "../../schema/wire/lease_rule.ts";
@@ -5,6 +7,7 @@ import { LEAST_LOG_LIMIT } from "../../schema/wire/limits.ts";
 import type { LogLevel } from "../../schema/wire/log_levels.ts";
 import { parsePublicUrl } from "../../schema/wire/public_url.ts";
 import { parseRateLimits } from "../../schema/wire/rate_limits.ts";
+import type { BackupSchedule } from "../backup/schedule.ts";
 import { type DataFolder, parseMasterKey } from "../coordinator/data_folder.ts";
 import { parseFreeSpace } from "../coordinator/disk_space.ts";
 import { isNetwork, listed, NAMED_NETWORKS } from "../coordinator/networks.ts";
@@ -41,6 +44,9 @@ export interface ServeFlags {
 	corsOrigins?: string;
 	maxJobTime?: string;
 	openMetrics?: boolean;
+	backupTo?: string;
+	backupEvery: string;
+	backupKeep: string;
 	logLevel: LogLevel;
 }
 
@@ -58,6 +64,8 @@ export interface ServeSettings {
 	rateLimits: string;
 	corsOrigins: readonly string[];
 	metrics: MetricsAccess;
+	/** Null: no backups are made. */
+	backups: BackupSchedule | null;
 	/** How many jobs the agent beside the coordinator runs at once; 0: there is none. */
 	agentSlots: number;
 }
@@ -77,6 +85,7 @@ export function readSettings(flags: ServeFlags): ServeSettings {
 		rateLimits: rateLimits(flags.rateLimits ?? ""),
 		corsOrigins: listed(flags.corsOrigins ?? "").map(origin),
 		publicUrl: publicAddress(flags.publicUrl),
+		backups: backupsOf(flags),
 		metrics: {
 			isOpen: flags.openMetrics === true || isSet("WINDLASS_OPEN_METRICS"),
 			token: metricsToken(ownSecret("WINDLASS_METRICS_TOKEN")),
@@ -105,6 +114,19 @@ function isSet(name: string): boolean {
 	if (text === undefined || ["0", "false", "no"].includes(text)) return false;
 	if (["1", "true", "yes"].includes(text)) return true;
 	throw new UsageError(`${name} must be true or false, not ${text}`);
+}
+
+const LEAST_BACKUP_MS = 60_000;
+
+function backupsOf(flags: ServeFlags): BackupSchedule | null {
+	const everyMs = duration("--backup-every", flags.backupEvery);
+	if (everyMs < LEAST_BACKUP_MS) throw new UsageError(`--backup-every must be at least 1m, not ${flags.backupEvery}`);
+	const keep = wholeNumber("--backup-keep", flags.backupKeep, 1, 10_000);
+	if (flags.backupTo === undefined) return null;
+	const folder = path.resolve(flags.backupTo);
+	if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
+		throw new UsageError(`--backup-to ${flags.backupTo} is not a folder. Make it first.`);
+	return { folder, everyMs, keep };
 }
 
 const LEAST_METRICS_TOKEN = 32;

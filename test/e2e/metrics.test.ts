@@ -159,6 +159,8 @@ describe("Prometheus", () => {
 		const told = new Set([...`${await scrape()}${agent}`.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name));
 		// Only with an address of HTTPS.
 		told.add("windlass_certificate_expires_timestamp_seconds");
+		// Only with backups.
+		told.add("windlass_backup_last_timestamp_seconds");
 		const texts = [
 			...readdirSync(folder).map((name) => readFileSync(path.join(folder, name), "utf8")),
 			readFileSync(path.join(DEPLOY, "grafana/windlass.json"), "utf8"),

@@ -178,6 +178,7 @@ export class People {
 			await queue.held({ runs: [...ledger.runs.values()], sources: ["src"], attempts, packs: ["packs/default/none.log"] });
 			for (const id of attempts.slice(-5)) await queue.readArtifacts(id);
 			await queue.health();
+			await queue.readMetrics();
 			await queue.watch(attempts.at(-1) ?? "");
 		});
 	}

@@ -141,7 +141,7 @@ function requestMetrics({ answered, seconds }: RequestCounts): Metric[] {
 }
 
 function hostMetrics({ facts }: Sources): Metric[] {
-	const { disk, certificate_expires_at: expiresAt } = facts ?? { disk: null, certificate_expires_at: null };
+	const { disk = null, certificate_expires_at: expiresAt = null, last_backup_at: backupAt = null } = facts ?? {};
 	return [
 		{ name: "windlass_build_info", help: "The version of the coordinator.", type: "gauge", values: [[{ version: VERSION }, 1]] },
 		{
@@ -158,6 +158,11 @@ function hostMetrics({ facts }: Sources): Metric[] {
 				type: "gauge",
 			},
 			values: expiresAt === null ? [] : [[{}, expiresAt / 1_000]],
+		},
+		{
+			...{ name: "windlass_backup_last_timestamp_seconds", type: "gauge" },
+			help: "When the newest backup of --backup-to was made.",
+			values: backupAt === null ? [] : [[{}, backupAt / 1_000]],
 		},
 	];
 }

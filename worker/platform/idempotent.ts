@@ -56,6 +56,8 @@ export const IS_IDEMPOTENT: Readonly<Record<DispatcherMethod, boolean>> = {
 	beginsLog: true,
 	health: true,
 	readMetrics: true,
+	// A second call finds no lease any more.
+	endFormerLeases: true,
 	// Set a state; the second call finds it set.
 	prepare: true,
 	setDiskError: true,

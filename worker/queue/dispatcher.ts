@@ -97,6 +97,7 @@ import {
 } from "./core/reads.ts";
 import { pendingEvents } from "./core/record/events.ts";
 import { outboxDepth } from "./core/record/outbox.ts";
+import { endFormerLeases } from "./core/restored.ts";
 import { findAttempt, findOffer, findRun, type RunRow } from "./core/rows.ts";
 import { addJobs, type UploadedJobs, type UploadTarget, uploadTarget } from "./core/runs/add_jobs.ts";
 import { type Approver, approveJob, approveRun, declineJob, declineRun } from "./core/runs/approvals.ts";
@@ -190,6 +191,11 @@ export class QueueObject extends DurableObject<Environment> implements Dispatche
 
 	async prepare(bootId: string): Promise<void> {
 		writeMeta(this.#core.sql, "prepared_boot", bootId);
+	}
+
+	async endFormerLeases(madeAt: string): Promise<void> {
+		endFormerLeases(this.#core, madeAt);
+		this.#settle();
 	}
 
 	async isPrepared(bootId: string): Promise<boolean> {

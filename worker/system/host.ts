@@ -10,6 +10,9 @@ import { resumeDeliveries } from "../webhooks/service.ts";
 /** Why the coordinator accepts no new work; null if the disk has room. */
 const diskNote = z.strictObject({ error: z.string().max(500).nullable() });
 
+/** When the backup was made from which the data was restored before this start; null: it was not. */
+const preparation = z.strictObject({ restored_from: z.string().max(100).nullable().default(null) });
+
 /** Migrates the database, so it works before the database is migrated. */
 export const DATABASE_PATH = "/api/v1/host/database";
 
@@ -34,7 +37,9 @@ async function runStatements({ readBody, environment }: RequestContext<"host"> &
  * The host calls this after it has stored its tokens and before it serves others: the queue
  * migrates its schema.
  */
-async function prepare({ environment, principal }: RequestContext<"host">): Promise<Response> {
+async function prepare({ readBody, environment, principal }: RequestContext<"host"> & Bodied<typeof preparation>): Promise<Response> {
+	const { restored_from } = await readBody();
+	if (restored_from !== null) await ofEachTeam(environment, (queue) => queue.endFormerLeases(restored_from));
 	await dispatcherOf(environment, principal.team).prepare(environment.BOOT_ID ?? "");
 	return new Response(null, { status: 204 });
 }
@@ -53,6 +58,7 @@ async function setDiskError({ readBody, environment }: RequestContext<"host"> & 
 const facts = z.strictObject({
 	disk: z.strictObject({ free: z.number(), total: z.number() }).nullable(),
 	certificate_expires_at: z.number().nullable(),
+	last_backup_at: z.number().nullable(),
 });
 
 /** The host says now and then how its machine is, for metrics. */
@@ -75,7 +81,7 @@ async function ofEachTeam(environment: Environment, does: (queue: ReturnType<typ
 
 export const hostRoutes = [
 	route({ method: "POST", path: DATABASE_PATH, allow: ["host"], body: transaction, handle: runStatements }),
-	route({ method: "POST", path: "/api/v1/host/prepare", allow: ["host"], handle: prepare }),
+	route({ method: "POST", path: "/api/v1/host/prepare", allow: ["host"], body: preparation, handle: prepare }),
 	route({ method: "POST", path: "/api/v1/host/disk", allow: ["host"], body: diskNote, handle: setDiskError }),
 	route({ method: "POST", path: "/api/v1/host/facts", allow: ["host"], body: facts, handle: setFacts }),
 	route({ method: "POST", path: "/api/v1/host/planned-stop", allow: ["host"], handle: prepareStop }),
