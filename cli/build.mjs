@@ -77,7 +77,7 @@ async function minifyAssets(folder) {
  * `import` of these modules of Node reads every export, and so loads WebSocket with undici, and
  * WebCrypto: 8 MB.
  */
-const LEAN_BUILTINS = {
+export const LEAN_BUILTINS = {
 	name: "lean-builtins",
 	setup({ onResolve, onLoad }) {
 		onResolve({ filter: /^node:(crypto|http)$/ }, ({ path }) => ({ path, namespace: "lean" }));

@@ -14,6 +14,7 @@ const COMMANDS: Readonly<Record<string, (setExitCode: SetExitCode) => Promise<Co
 	logout: async () => (await import("./commands/login.ts")).logoutCommand(),
 	whoami: async () => (await import("./commands/tokens.ts")).whoamiCommand(),
 	keys: async () => (await import("./keys_command.ts")).keysCommand(),
+	service: async () => (await import("./service/service_command.ts")).serviceCommand(),
 	backup: async () => (await import("./backup_command.ts")).backupCommand(),
 	restore: async () => (await import("./backup_command.ts")).restoreCommand(),
 	demo: async (setExitCode) => (await import("./demo/demo.ts")).demoCommand(setExitCode),

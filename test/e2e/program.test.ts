@@ -9,6 +9,7 @@ import {
 	ADMIN_TOKEN,
 	eventually,
 	LEASE_TTL_MS,
+	PROGRAM,
 	Program,
 	processesNaming,
 	TestCoordinator,
@@ -371,20 +372,39 @@ describe("npm", () => {
 describe("the systemd units", () => {
 	test("are valid, start Node itself, and leave the jobs' control groups to the agent", () => {
 		const folder = temporaryFolder();
-		const units = readdirSync(path.join(root, "deploy")).filter((name) => name.endsWith(".service"));
-		const texts = units.map((name) => readFileSync(path.join(root, "deploy", name), "utf8").replaceAll("/opt/windlass", root));
-		for (const [index, name] of units.entries()) writeFileSync(path.join(folder, name), texts[index] as string);
-		const files = units.map((name) => path.join(folder, name));
+		const units = ["coordinator", "agent"].map((service) => {
+			const args = ["service", "install", service, "--print", "--set", 'WINDLASS_LABELS=a b, "c" $HOME %h'];
+			return { service, text: execFileSync(process.execPath, [PROGRAM, ...args], { encoding: "utf8" }) };
+		});
+		const files = units.map(({ service, text }) => {
+			const file = path.join(folder, `windlass-${service}.service`);
+			writeFileSync(file, text);
+			return file;
+		});
 		expect(spawnSync("systemd-analyze", ["verify", ...files], { encoding: "utf8" })).toMatchObject({ status: 0, stdout: "", stderr: "" });
-		for (const text of texts) {
+		for (const { text } of units) {
 			for (const setting of [/^\[Install\]$/m, /^User=./m, /^After=network-online\.target/m, /^LimitNOFILE=\d+$/m, /^KillMode=mixed$/m])
 				expect(text).toMatch(setting);
+			expect(text).toContain('Environment="WINDLASS_LABELS=a b, \\"c\\" $$HOME %%h"');
 			const [, line = ""] = /^ExecStart=(.*)$/m.exec(text) ?? [];
 			const [program = "", ...args] = line.split(" ");
 			expect(execFileSync(program, [...args.slice(0, 2), "--help"], { encoding: "utf8" })).toContain("Usage: windlass");
 		}
-		expect(units).toEqual(["windlass-agent.service", "windlass.service"]);
-		expect(texts[0]).toMatch(/^Delegate=yes$/m);
+		expect(units[1]?.text).toMatch(/^Delegate=yes$/m);
+		// The coordinator is among the best that systemd knows: 0 is the best, and 10 the worst.
+		const rating = spawnSync("systemd-analyze", ["security", "--offline=true", "--threshold=25", files[0] as string], { encoding: "utf8" });
+		expect([rating.status, /Overall exposure level[^\n]*/.exec(rating.stdout)?.[0]]).toEqual([0, expect.stringMatching(/ OK /)]);
+		for (const [args, message] of [
+			[["install", "coordinator", "--server", "http://x"], "are for the agent"],
+			[["install", "agent", "--user", "no user"], "is not the name of a user"],
+			[["install", "agent", "--folder", "relative"], "does not begin with a slash"],
+			[["install", "both"], "Allowed choices"],
+			[["uninstall", "agent"], "systemd does not run"],
+		] as const) {
+			const { status, stderr } = spawnSync(process.execPath, [PROGRAM, "service", ...args], { encoding: "utf8" });
+			if (message !== "systemd does not run" || !existsSync("/run/systemd/system"))
+				expect([args, status, stderr]).toEqual([args, 2, expect.stringContaining(message)]);
+		}
 	});
 });
 

@@ -22,7 +22,7 @@ test("every command that asks a coordinator says which role it needs, unless eve
 		.flatMap(withInner)
 		.filter(({ commands, options }) => commands.length === 0 && options.some(({ long }) => long === "--server"))
 		.map((command) => pathOf(command).replace("windlass ", ""))
-		.filter((name) => name !== "agent");
+		.filter((name) => name !== "agent" && name !== "service install");
 	expect(asking.toSorted()).toEqual(Object.keys(COMMAND_ACTIONS).toSorted());
 	const described = (name: string) => program.commands.find((command) => command.name() === name)?.description();
 	expect(described("run")).toMatch(/Needs the role developer\.$/);
