@@ -15,6 +15,7 @@ interface AddFlags extends Flags {
 	file?: string;
 	pipeline?: string;
 	param?: string[];
+	expectSuccessWithin?: string;
 }
 
 const SCHEDULE = ["<id>", "the id of the schedule (sch_…)"] as const;
@@ -35,7 +36,11 @@ function show(items: readonly Schedule[], output: string): void {
 		`${one.cron} ${one.timezone}`,
 		subject(one),
 		one.paused_by === null ? (one.next[0] ?? "never") : paint("yellow", `paused by ${one.paused_by}`),
-		one.error === null ? ago(one.fired_at) : paint("red", `${ago(one.fired_at)}, no run: ${one.error}`),
+		one.is_overdue
+			? paint("red", `overdue: no success ${one.succeeded_at === null ? "yet" : `since ${ago(one.succeeded_at)}`}`)
+			: one.error === null
+				? ago(one.fired_at)
+				: paint("red", `${ago(one.fired_at)}, no run: ${one.error}`),
 		one.id,
 	]);
 	print(table([["time", "runs", "next", "last", "id"], ...rows]));
@@ -73,10 +78,19 @@ export function schedulesCommand(): Command {
 				.option("--branch <name>", "the branch to run (default: the default branch)")
 				.option("--file <path>", "a pipeline file of the repository (default: the pipelines that a push runs)")
 				.option("--pipeline <id>", "a stored pipeline (pip_…) instead of the repository")
+				.option("--expect-success-within <duration>", "how long a success may be away, such as 26h: then the schedule counts as overdue")
 				.addOption(repeatable(...PARAMETER))
 				.action(async (project: string, flags: AddFlags) => {
-					const { cron, timezone, branch, file, pipeline } = flags;
-					const json = { cron, timezone, branch, file, pipeline, params: pairs("--param", flags.param) };
+					const { cron, timezone, branch, file, pipeline, expectSuccessWithin } = flags;
+					const json = {
+						cron,
+						timezone,
+						branch,
+						file,
+						pipeline,
+						params: pairs("--param", flags.param),
+						expect: expectSuccessWithin === undefined ? undefined : { success_within: expectSuccessWithin },
+					};
 					show([await new Connection(flags).json<Schedule>(addressOfAll(project), { method: "POST", json })], flags.output);
 				}),
 		)

@@ -343,7 +343,7 @@ describe("registration tokens", () => {
 			["DELETE", `/api/v1/agents/${id}`],
 			["POST", `/api/v1/agents/${id}/enable`],
 		] as const)
-			expect([address, (await agent.say(method, address, method === "GET" ? null : {})).status]).toEqual([address, 403]);
+			expect([address, (await agent.say(method, address, method === "GET" ? null : {})).status]).toEqual([address, 401]);
 		await act("plain", "disable");
 		await coordinator.program.says(new RegExp(`"message":"agent disabled".*"actor":"admin","agent":"${id}","name":"plain"`));
 	});

@@ -448,6 +448,10 @@ describe("the OpenAPI document", () => {
 		await call("DELETE /api/v1/people/{id}", { id });
 	});
 
+	test("is true for metrics", async () => {
+		await call("GET /metrics");
+	});
+
 	test("is true for teams", async () => {
 		const body = { slug: "contracted", name: "By contract", admin: "ada" };
 		expect(await call("POST /api/v1/teams", {}, { body })).toMatchObject({ slug: "contracted", people: 0 });
@@ -611,6 +615,7 @@ async function repositories(poll: () => Promise<Offer>): Promise<void> {
 	const schedule = await call("POST /api/v1/projects/{name}/schedules", name, { body: { cron: "0 3 * * *", timezone: "Europe/Berlin" } });
 	expect((await call("GET /api/v1/projects/{name}/schedules", name)).items).toHaveLength(1);
 	await call("GET /api/v1/schedules/{id}", { id: schedule.id });
+	expect(await call("GET /api/v1/schedules/{id}/health", { id: schedule.id })).toMatchObject({ status: "nothing expected" });
 	expect((await call("PATCH /api/v1/schedules/{id}", { id: schedule.id }, { body: { paused: true } })).paused_by).toBe("admin");
 	await call("DELETE /api/v1/schedules/{id}", { id: schedule.id });
 	expect(await call("GET /badge/{name}", { name: "contracted.svg" })).toContain("<svg");

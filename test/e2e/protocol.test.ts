@@ -99,7 +99,7 @@ describe("attempts", () => {
 		const foreign = await send(coordinator.url, "POST", path, b.offer.lease_token, result());
 		expect([foreign.status, foreign.body.error]).toEqual([403, "forbidden"]);
 		const agents = await send(coordinator.url, "POST", path, a.agent.token, result());
-		expect([agents.status, agents.body.error]).toEqual([403, "forbidden"]);
+		expect([agents.status, agents.body.error]).toEqual([401, "authentication_required"]);
 		const forged = await send(coordinator.url, "POST", path, `${a.offer.lease_token.slice(0, -4)}AAAA`, result());
 		expect([forged.status, forged.body.error]).toEqual([401, "authentication_required"]);
 		expect(await coordinator.get<Job>(`/api/v1/jobs/${a.job.id}`)).toMatchObject({ state: "running" });

@@ -11,6 +11,7 @@ import {
 	addSchedule,
 	adoptSchedules,
 	deleteSchedules,
+	expectedSchedules,
 	type FileSchedule,
 	findSchedule,
 	listSchedules,
@@ -1228,8 +1229,15 @@ describe("what others have written", () => {
 describe("schedules", () => {
 	const MINUTE_MS = 60_000;
 	const HOUR_MS = 60 * MINUTE_MS;
-	const hourly = { cron: "0 * * * *", timezone: "UTC", branch: null, file: null, pipeline: null, params: {} };
-	const ofFile = (file: string, cron = "0 * * * *"): FileSchedule => ({ file, cron, timezone: "UTC", branch: null, params: {} });
+	const hourly = { cron: "0 * * * *", timezone: "UTC", branch: null, file: null, pipeline: null, params: {}, expect: null };
+	const ofFile = (file: string, cron = "0 * * * *"): FileSchedule => ({
+		file,
+		cron,
+		timezone: "UTC",
+		branch: null,
+		params: {},
+		successWithinMs: null,
+	});
 	const adopt = (queue: Queue, delivery: string, ...wanted: FileSchedule[]) =>
 		command(queue.core, () => adoptSchedules(queue.core, "web", delivery, wanted));
 	const files = (queue: Queue) => listSchedules(queue.core, "web").map(({ file }) => file);
@@ -1319,6 +1327,41 @@ describe("schedules", () => {
 		expect(findSchedule(queue.core, "sch_1")).toMatchObject({ run_id: "run_1", error: "x".repeat(500) });
 		recordScheduled(queue.core, "sch_1", "run_2");
 		expect(findSchedule(queue.core, "sch_1")).toMatchObject({ run_id: "run_2", error: null });
+	});
+
+	test("a success is overdue without any run, after a failure, and again after the last success; not while it is paused", () => {
+		const queue = new Queue();
+		addSchedule(queue.core, "sch_1", "web", { ...hourly, expect: { success_within: "2h" } });
+		const isOverdue = () => expectedSchedules(queue.core)[0]?.isOverdue;
+		const runOfSchedule = (state: "succeeded" | "failed", discoveredBy: string | null = null) => {
+			const trigger = { kind: "schedule", actor: "a schedule", delivery: null } as const;
+			const runId = queue.submit("steps: [a]", "web", { trigger, origin: { ...SUBMITTED, discoveredBy } });
+			recordScheduled(queue.core, "sch_1", discoveredBy ?? runId);
+			const agent = queue.agent(`agent-${runId}`);
+			const [offer] = queue.poll(agent);
+			if (!offer) throw new Error("no offer");
+			const lease = queue.start(offer);
+			queue.finish(lease, { state, exit_code: state === "failed" ? 1 : 0 });
+		};
+		expect(isOverdue()).toBe(false);
+		queue.pass(2 * HOUR_MS + 1);
+		expect(isOverdue()).toBe(true);
+		runOfSchedule("failed");
+		expect(isOverdue()).toBe(true);
+		// The run that a discovery run has found.
+		runOfSchedule("succeeded", "run_discovery");
+		expect([isOverdue(), findSchedule(queue.core, "sch_1").succeeded_at]).toEqual([false, queue.now]);
+		queue.pass(2 * HOUR_MS + 1);
+		expect(isOverdue()).toBe(true);
+		pauseSchedule(queue.core, "sch_1", "ada");
+		expect(isOverdue()).toBe(false);
+		queue.pass(3 * HOUR_MS);
+		pauseSchedule(queue.core, "sch_1", null);
+		expect(isOverdue()).toBe(false);
+		// A run of somebody else is no success of the schedule.
+		queue.pass(2 * HOUR_MS + 1);
+		queue.submit("steps: [a]", "web");
+		expect(isOverdue()).toBe(true);
 	});
 
 	test("a project has at most 200 schedules", () => {

@@ -35,6 +35,7 @@ test("what a schedule asks for comes later where it cannot be taken at the momen
 			pipeline: null,
 			branch: null,
 			params: {},
+			expect: null,
 		});
 		/** The same coordinator, whose queue answers every submission like this. */
 		const answering = (answer: object) =>

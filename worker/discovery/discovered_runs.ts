@@ -177,8 +177,8 @@ export function discoveryNotices(
 
 type ScheduleText = RepositoryPipeline["schedules"][number];
 
-function scheduleOf({ path: file }: RepositoryFile, { cron, timezone = "UTC", branch, params = {} }: ScheduleText): FileSchedule {
-	return { file, cron, timezone, branch: branch ?? null, params };
+function scheduleOf({ path: file }: RepositoryFile, { cron, timezone = "UTC", branch, params = {}, expect }: ScheduleText): FileSchedule {
+	return { file, cron, timezone, branch: branch ?? null, params, successWithinMs: expect?.success_within ?? null };
 }
 
 /** A run that ends at once with an error. */

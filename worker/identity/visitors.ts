@@ -23,6 +23,12 @@ export function isVisitor(principal: Principal): boolean {
 const trusted = new TrustedRows<{ is_public: number }>();
 const trustedTeams = new TrustedRows<{ slugs: readonly string[] }>();
 
+/** Forgets which projects are public, after a change. */
+export function evictPublicProjects(): void {
+	trusted.evictAll();
+	trustedTeams.evictAll();
+}
+
 /** The teams with a public project, as of two seconds ago. */
 export async function teamsWithPublicProjects(db: D1Database): Promise<readonly string[]> {
 	const found = await trustedTeams.get("all", async () => {

@@ -90,6 +90,9 @@ function queueMetrics(queues: Queues): Metric[] {
 		gauge("windlass_effects_waiting", "Statuses, notifications and other effects that are still to happen.", ({ gauges }) => [
 			[{}, gauges.effects.waiting],
 		]),
+		gauge("windlass_schedule_overdue", "Whether a success of a schedule with `expect` is overdue.", ({ gauges }) =>
+			gauges.schedules.map(({ id, project, isOverdue }) => [{ project, schedule: id }, Number(isOverdue)]),
+		),
 		gauge("windlass_effects_dead", "Internal effects that have failed on every try.", ({ gauges }) => [[{}, gauges.effects.dead]]),
 	];
 }

@@ -10,7 +10,7 @@ import { comparedProject } from "../discovery/service.ts";
 import type { RequestContext } from "../http/route.ts";
 import { actorOf } from "../http/route.ts";
 import { revokeProjectTokens } from "../identity/tokens_store.ts";
-import { projectWithPublicBadges } from "../identity/visitors.ts";
+import { evictPublicProjects, projectWithPublicBadges } from "../identity/visitors.ts";
 import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";
 import { addProject, changeProject, deleteProjectRecord } from "../record/projects.ts";
@@ -64,6 +64,7 @@ export async function createProject(
 			suggestions: [`Change it on the page /projects/${name}, or run: windlass projects edit ${name}`],
 		});
 	}
+	evictPublicProjects();
 	if (comparedProject(created)) await updateComparison(environment, created);
 	noted.name = name;
 	noteOpening(
@@ -159,6 +160,7 @@ export async function editProject(
 		throw /UNIQUE constraint failed/.test(`${error} ${(error as Error).cause ?? ""}`) ? publicNameTaken(before.name) : error;
 	});
 	if (!changed) throw notFound("project", before.name);
+	evictPublicProjects();
 	// The form on the page sends every setting, changed or not.
 	const isChanged = (setting: keyof ProjectRow) => JSON.stringify(before[setting]) !== JSON.stringify(changed[setting]);
 	const changes = (Object.keys(given) as (keyof ProjectRow)[]).filter(isChanged);

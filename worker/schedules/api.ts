@@ -12,7 +12,7 @@ import { dispatcherOf } from "../platform/dispatcher.ts";
 import { log } from "../platform/logger.ts";
 import { unwrap } from "../platform/result.ts";
 import { requireProject } from "../record/require.ts";
-import { presentSchedule } from "./present.ts";
+import { healthOf, presentSchedule } from "./present.ts";
 import { pauseSchedule } from "./service.ts";
 
 type Caller = RequestContext<"user">;
@@ -46,6 +46,13 @@ async function create(context: Caller & Bodied<typeof scheduleRequest>): Promise
 
 async function get({ params, environment, principal }: Caller): Promise<Response> {
 	return json(presentSchedule(unwrap(await dispatcherOf(environment, principal.team).findSchedule(params.id ?? "")), Date.now()));
+}
+
+/** GET /schedules/:id/health */
+async function health({ params, environment, principal }: Caller): Promise<Response> {
+	const row = unwrap(await dispatcherOf(environment, principal.team).findSchedule(params.id ?? ""));
+	const answer = healthOf(row, Date.now());
+	return json(answer, answer.status === "overdue" ? 503 : 200);
 }
 
 /** PATCH /schedules/:id */
@@ -87,6 +94,17 @@ export const scheduleRoutes = [
 		action: "read",
 		description: { summary: "A schedule and its next times", answers: { 200: schedules.schedule } },
 		handle: get,
+	}),
+	route({
+		method: "GET",
+		path: "/api/v1/schedules/:id/health",
+		allow: ["user"],
+		action: "read",
+		description: {
+			summary: "For an outside monitor: 503 while a success is overdue, also when no run was made at all",
+			answers: { 200: schedules.scheduleHealth, 503: schedules.scheduleHealth },
+		},
+		handle: health,
 	}),
 	route({
 		method: "PATCH",

@@ -5,7 +5,7 @@ import { DEFAULT_PULL_REQUEST_EVENTS, PULL_REQUEST_EVENTS, type Trigger } from "
 import { anyPathMatches, nameMatcher, patternError } from "../syntax/patterns.ts";
 import type { SlicedWork } from "../syntax/sliced_work.ts";
 import { globs, rejectingPattern } from "./pattern_values.ts";
-import { flag, isScalar, nonEmpty, oneOrMore, rejecting, shortText, strict, text, withShorthand } from "./values.ts";
+import { flag, isScalar, nonEmpty, oneOrMore, rejecting, shortText, strict, text, withinDuration, withShorthand } from "./values.ts";
 
 /** `on`: the events that run a pipeline of a repository. */
 
@@ -46,6 +46,9 @@ const schedule = strict({
 		.describe("The time zone of the times. Default: `UTC`."),
 	branch: nonEmpty.refine(isRef, REF_ERROR).optional().describe("The branch to run. Default: the default branch of the project."),
 	params: z.record(z.string(), text).optional().describe("The values of parameters. Default: their defaults."),
+	expect: strict({ success_within: withinDuration.describe("How long a success may be away after the last one, such as `26h`.") })
+		.optional()
+		.describe("What an outside monitor and metrics watch: whether a success is overdue."),
 });
 
 const long = strict({

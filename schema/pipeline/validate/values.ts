@@ -186,6 +186,19 @@ export const longDuration = converted<number>(
 	{ title: "a duration", type: "string", pattern: "^(\\d+(ms|s|m|h|d))+$", examples: ["12h", "3d"] },
 );
 
+const LEAST_WITHIN_MS = 60_000;
+const MAX_WITHIN_MS = 400 * 24 * 60 * 60_000;
+
+/** Milliseconds within which a scheduled run has to succeed. */
+export const withinDuration = converted<number>(
+	(value) => {
+		const ms = parseDuration(value);
+		if (ms === null) return { error: `${quoted(value)} is not a duration. Write 26h or 8d.` };
+		return ms < LEAST_WITHIN_MS || ms > MAX_WITHIN_MS ? { error: "It is a duration from 1m to 400d." } : ms;
+	},
+	{ title: "a duration", type: "string", pattern: "^(\\d+(ms|s|m|h|d))+$", examples: ["26h", "8d"] },
+);
+
 const MAX_KEEP_MS = 3650 * 24 * 60 * 60_000;
 
 /** Milliseconds to keep something, at most ten years. */

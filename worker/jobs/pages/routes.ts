@@ -5,7 +5,16 @@ import { LIVE_LINES, lines } from "./live_lines.ts";
 import { jobPage } from "./pages.tsx";
 
 export const jobsPages = [
-	route({ method: "GET", path: "/jobs/:id/lines", visitors: true, allow: ["user"], action: "read", query: LIVE_LINES, handle: lines }),
+	route({
+		method: "GET",
+		path: "/jobs/:id/lines",
+		visitors: true,
+		ignoresUnknown: true,
+		allow: ["user"],
+		action: "read",
+		query: LIVE_LINES,
+		handle: lines,
+	}),
 	livePageRoute({ path: "/jobs/:id", visitors: true, handle: jobPage }),
 	pageRoute({ method: "POST", path: "/jobs/:id/cancel", allow: ["user"], action: "runs.cancel", handle: cancelJob }),
 ];

@@ -57,6 +57,13 @@ export function SchedulesView({
 								) : (
 									<span class="soft">–</span>
 								)}
+								{one.is_overdue && (
+									<p class="reason bad">
+										{one.succeeded_at === null ? "Overdue: no run of it has succeeded yet" : "Overdue: the last success was "}
+										{one.succeeded_at !== null && <Ago at={one.succeeded_at} />}
+										{`. One is expected every ${one.expect?.success_within}.`}
+									</p>
+								)}
 								{one.error !== null && <p class="reason bad">{`It started no run: ${one.error}`}</p>}
 							</td>
 							<td>

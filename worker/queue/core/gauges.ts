@@ -1,5 +1,6 @@
 import type { Requirements } from "../../../schema/wire/requirements.ts";
 import type { Core } from "./core.ts";
+import { expectedSchedules } from "./discovery/schedules.ts";
 import { deadEffects } from "./effects/effects.ts";
 import { pauseOf } from "./leases/pause.ts";
 import { runningJobs } from "./quotas.ts";
@@ -21,6 +22,8 @@ export interface Gauges {
 	isPaused: boolean;
 	outbox: { waiting: number; dead: number };
 	effects: { waiting: number; dead: number };
+	/** Schedules from which something is expected. */
+	schedules: ReturnType<typeof expectedSchedules>;
 }
 
 /** Label sets beyond this number are told together. */
@@ -41,6 +44,7 @@ export function readGauges(core: Core): Gauges {
 		versions: countsBy(online, ({ version }) => version),
 		isPaused: pauseOf(core) !== null,
 		outbox: outboxDepth(core),
+		schedules: expectedSchedules(core),
 		effects: { waiting: count("effects WHERE is_dead = 0"), dead: deadEffects(core) },
 	};
 }

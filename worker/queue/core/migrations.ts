@@ -309,6 +309,12 @@ export const MIGRATIONS: readonly (readonly string[])[] = [
 		"CREATE INDEX warm_agents_by_agent ON warm_agents(agent_id)",
 		"ALTER TABLE jobs ADD COLUMN approvals TEXT",
 	],
+	[
+		"ALTER TABLE schedules ADD COLUMN success_within_ms INTEGER",
+		"ALTER TABLE schedules ADD COLUMN expected_since INTEGER NOT NULL DEFAULT 0",
+		"ALTER TABLE schedules ADD COLUMN succeeded_at INTEGER",
+		"ALTER TABLE schedules ADD COLUMN recent_runs TEXT NOT NULL DEFAULT '[]'",
+	],
 ];
 
 /**

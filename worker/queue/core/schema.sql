@@ -377,7 +377,11 @@ CREATE TABLE schedules (
 	fired_at INTEGER,
 	run_id TEXT,
 	created_at INTEGER NOT NULL,
-	error TEXT
+	error TEXT,
+	success_within_ms INTEGER,
+	expected_since INTEGER NOT NULL DEFAULT 0,
+	succeeded_at INTEGER,
+	recent_runs TEXT NOT NULL DEFAULT '[]'
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX schedules_of_project ON schedules(project, id);
 

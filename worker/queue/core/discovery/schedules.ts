@@ -1,4 +1,5 @@
 import { nextTime } from "../../../../schema/wire/cron.ts";
+import { parseDuration } from "../../../../schema/wire/duration.ts";
 import { ApiError, notFound } from "../../../../schema/wire/errors.ts";
 import type { ScheduleOrigin, ScheduleRequest } from "../../../../schema/wire/schedules.ts";
 import { type Core, command } from "../core.ts";
@@ -30,6 +31,14 @@ export interface ScheduleRow {
 	/** Why it made no run the last time; null if it made one. */
 	error: string | null;
 	created_at: number;
+	/** How long a success may be away after the last one; null: nothing is expected. */
+	success_within_ms: number | null;
+	/** Since when it is expected. */
+	expected_since: number;
+	/** When a run of it has succeeded last. */
+	succeeded_at: number | null;
+	/** JSON list of the runs that it has made last. */
+	recent_runs: string;
 }
 
 /** A schedule in a file of a repository. */
@@ -39,8 +48,11 @@ export interface FileSchedule {
 	timezone: string;
 	branch: string | null;
 	params: Record<string, string>;
+	successWithinMs: number | null;
 }
 
+/** So many runs of a schedule may be under way at once and still be known as its own. */
+const MAX_RECENT_RUNS = 20;
 const MAX_SCHEDULES_PER_PROJECT = 200;
 const MAX_ERROR_CHARACTERS = 500;
 
@@ -65,7 +77,8 @@ export function addSchedule(core: Core, id: string, project: string, wanted: Sch
 		const [known] = core.sql.all<ScheduleRow>("SELECT * FROM schedules WHERE id = ?", id);
 		if (known) return known;
 		assertRoom(core, project, 1);
-		insert(core, id, project, "api", wanted);
+		const { expect, ...rest } = wanted;
+		insert(core, id, project, "api", { ...rest, successWithinMs: expect && parseDuration(expect.success_within) });
 		return findSchedule(core, id);
 	});
 }
@@ -88,7 +101,7 @@ export function pauseSchedule(core: Core, id: string, pausedBy: string | null): 
 	return command(core, () => {
 		const row = findSchedule(core, id);
 		if ((row.paused_by === null) === (pausedBy === null)) return row;
-		core.sql.all("UPDATE schedules SET paused_by = ? WHERE id = ?", pausedBy, id);
+		core.sql.all("UPDATE schedules SET paused_by = ?, expected_since = ? WHERE id = ?", pausedBy, core.now(), id);
 		arm(core, { ...row, paused_by: pausedBy });
 		return findSchedule(core, id);
 	});
@@ -117,19 +130,29 @@ export function adoptSchedules(core: Core, project: string, delivery: string, wa
 	const known = new Map(
 		listSchedules(core, project)
 			.filter(({ origin }) => origin === "file")
-			.map((row) => [contentOf({ ...row, params: JSON.parse(row.params) as Record<string, string> }), row]),
+			.map((row) => [
+				contentOf({ ...row, params: JSON.parse(row.params) as Record<string, string>, successWithinMs: row.success_within_ms }),
+				row,
+			]),
 	);
 	const different = new Map(wanted.map((one) => [contentOf(one), one]));
 	for (const [content, one] of different) {
 		if (known.delete(content)) continue;
-		if (hasRoom(core, project, 1)) insert(core, core.newId("schedule"), project, "file", { ...one, pipeline: null });
+		if (hasRoom(core, project, 1)) insert(core, core.newId("schedule"), project, "file", one);
 		else core.report("a project has too many schedules", { project, file: one.file });
 	}
 	for (const { id } of known.values()) deleteSchedule(core, id);
 }
 
-function contentOf({ file, cron, timezone, branch, params }: Omit<FileSchedule, "file"> & { file: string | null }): string {
-	return JSON.stringify([file, cron, timezone, branch, Object.entries(params).sort()]);
+function contentOf({
+	file,
+	cron,
+	timezone,
+	branch,
+	params,
+	successWithinMs,
+}: Omit<FileSchedule, "file"> & { file: string | null }): string {
+	return JSON.stringify([file, cron, timezone, branch, Object.entries(params).sort(), successWithinMs]);
 }
 
 /**
@@ -147,7 +170,34 @@ export function fireSchedule(core: Core, id: string): void {
 
 /** Records the run that a schedule has made. A deleted schedule is ignored. */
 export function recordScheduled(core: Core, id: string, runId: string): void {
-	core.sql.all("UPDATE schedules SET run_id = ?, error = NULL WHERE id = ?", runId, id);
+	const [row] = core.sql.all<{ recent_runs: string }>("SELECT recent_runs FROM schedules WHERE id = ?", id);
+	if (!row) return;
+	const recent = [...(JSON.parse(row.recent_runs) as string[]).filter((one) => one !== runId), runId].slice(-MAX_RECENT_RUNS);
+	core.sql.all("UPDATE schedules SET run_id = ?, recent_runs = ?, error = NULL WHERE id = ?", runId, JSON.stringify(recent), id);
+}
+
+/** Records that a run of a schedule has succeeded. Call it inside a command. */
+export function recordScheduleSuccess(core: Core, run: { id: string; project: string; discovered_by: string | null }): void {
+	core.sql.all(
+		`UPDATE schedules SET succeeded_at = ? WHERE project = ?
+		AND EXISTS (SELECT 1 FROM json_each(recent_runs) WHERE value IN (?, ?))`,
+		...[core.now(), run.project, run.id, run.discovered_by ?? run.id],
+	);
+}
+
+/** By when a run of a schedule has to succeed; null if nothing is expected. */
+export function dueOf({ success_within_ms: within, expected_since, succeeded_at, paused_by }: ScheduleRow): number | null {
+	return within === null || paused_by !== null ? null : Math.max(expected_since, succeeded_at ?? 0) + within;
+}
+
+/** How many schedules metrics tell of. */
+const MAX_TOLD = 500;
+
+/** The schedules from which something is expected, and whether a success is overdue. */
+export function expectedSchedules(core: Core): { id: string; project: string; isOverdue: boolean }[] {
+	return core.sql
+		.all<ScheduleRow>("SELECT * FROM schedules WHERE success_within_ms IS NOT NULL ORDER BY id LIMIT ?", MAX_TOLD)
+		.map((row) => ({ id: row.id, project: row.project, isOverdue: (dueOf(row) ?? Number.POSITIVE_INFINITY) < core.now() }));
 }
 
 /** Records why a schedule made no run. It makes none until somebody changes something. */
@@ -160,10 +210,15 @@ function insert(
 	id: string,
 	project: string,
 	origin: ScheduleOrigin,
-	wanted: Omit<ScheduleRequest, "file"> & { file: string | null },
+	wanted: FileSchedule | (Omit<FileSchedule, "file"> & { file: string | null; pipeline: string | null }),
 ): void {
-	const { file, pipeline, cron, timezone, branch, params } = wanted;
-	const row = { id, project, origin, file, pipeline, cron, timezone, branch, params: JSON.stringify(params), created_at: core.now() };
+	const { file, cron, timezone, branch, params, successWithinMs } = wanted;
+	const pipeline = "pipeline" in wanted ? wanted.pipeline : null;
+	const now = core.now();
+	const row = {
+		...{ id, project, origin, file, pipeline, cron, timezone, branch, params: JSON.stringify(params), created_at: now },
+		...{ success_within_ms: successWithinMs, expected_since: now },
+	};
 	core.sql.all(...insertInto("schedules", row));
 	arm(core, findSchedule(core, id));
 }

@@ -2,6 +2,7 @@ import { formatDuration } from "../../../../schema/wire/duration.ts";
 import { aggregateState, isTerminal, type JobState, type Reason, type RunState } from "../../../../schema/wire/states.ts";
 import { type Core, nextRev } from "../core.ts";
 import { recordComparisonEnd } from "../discovery/comparisons.ts";
+import { recordScheduleSuccess } from "../discovery/schedules.ts";
 import { requestApprovalNotifications, requestNotifications } from "../effects/notifications.ts";
 import { updateStatus } from "../effects/statuses.ts";
 import { recordTransition } from "../record/events.ts";
@@ -217,6 +218,7 @@ export function updateRun(core: Core, runId: string): void {
 function writeRun(core: Core, run: RunRow, next: RunState, startedAt: number | null, warnings: number): void {
 	setRun(core, run, { state: next, reason: isTerminal(next) ? runReason(core, run, next) : null, startedAt, warnings });
 	const { timeout_ms } = pipelineOf(core, run);
+	if (next === "succeeded" && run.trigger_kind === "schedule" && run.kind === "pipeline") recordScheduleSuccess(core, run);
 	if (isTerminal(next)) {
 		if (timeout_ms !== null || run.is_trusted === 0) clearTimers(core, ["run_timeout", "run_approval"], run.id);
 	} else if (startedAt !== null && run.started_at === null) {
