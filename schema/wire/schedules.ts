@@ -15,7 +15,7 @@ const MINUTE_MS = 60_000;
 const MOST_WITHIN_DAYS = 400;
 
 /** How long a run of a schedule may take to succeed after the last one that did. */
-export const successWithin = z.string().superRefine((value, context) => {
+const successWithin = z.string().superRefine((value, context) => {
 	const ms = parseDuration(value);
 	if (ms === null || ms < MINUTE_MS || ms > MOST_WITHIN_DAYS * 24 * 60 * MINUTE_MS)
 		context.addIssue({ code: "custom", message: `is not a duration from 1m to ${MOST_WITHIN_DAYS}d, such as 26h` });
