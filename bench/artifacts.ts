@@ -10,7 +10,7 @@ import { onTarget, type Target } from "./target.ts";
 import { elapsed, type Timing, timing } from "./timing.ts";
 
 const PARTS = 32;
-const BYTES = PARTS * PART_BYTES;
+export const BYTES = PARTS * PART_BYTES;
 const SIZE = `${BYTES / MIB} MiB`;
 const NAME = "artifact.bin";
 /** Requests of others meanwhile: the cheapest one, and one that reads stored data. */
@@ -56,7 +56,7 @@ export const artifacts: Part = {
 		}),
 };
 
-function begin(agent: BenchAgent | undefined): Promise<BenchAttempt> {
+export function begin(agent: BenchAgent | undefined): Promise<BenchAttempt> {
 	return BenchAttempt.begin(agent as BenchAgent);
 }
 
@@ -68,7 +68,7 @@ interface RepeatedFile {
 }
 
 /** An agent computes digests before it uploads, so they are not part of the measured time. */
-function randomFile(): RepeatedFile {
+export function randomFile(): RepeatedFile {
 	const part = randomBytes(PART_BYTES);
 	const whole = createHash("sha256");
 	for (let index = 0; index < PARTS; index += 1) whole.update(part);
@@ -76,7 +76,7 @@ function randomFile(): RepeatedFile {
 }
 
 /** As an agent sends a file: each part after the answer to the one before. */
-async function upload(target: Target, attempt: BenchAttempt, { part, partSha256, sha256 }: RepeatedFile): Promise<void> {
+export async function upload(target: Target, attempt: BenchAttempt, { part, partSha256, sha256 }: RepeatedFile): Promise<void> {
 	const file = { path: NAME, size: BYTES, sha256 };
 	const parts = Array.from({ length: PARTS }, () => partSha256);
 	const [upload] = (await attempt.startUploads([{ ...file, parts }])).files;

@@ -3,6 +3,7 @@ import os from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { artifacts } from "./artifacts.ts";
+import { backup } from "./backup.ts";
 import { batches } from "./batches.ts";
 import { boot } from "./boot.ts";
 import { caches } from "./caches.ts";
@@ -29,7 +30,7 @@ import { watchers } from "./watchers.ts";
  */
 
 const PARTS: Record<string, Part> = {
-	...{ boot, starts, jobs, lives, batches, costs, endurance, history, logs, artifacts, caches },
+	...{ boot, starts, jobs, lives, batches, costs, endurance, history, logs, artifacts, caches, backup },
 	...{ waiting: waitingAgents, watchers, pages, hostile },
 };
 /** About a minute. */
