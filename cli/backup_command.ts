@@ -1,13 +1,14 @@
+import { setTimeout as delay } from "node:timers/promises";
 import { Command, Option } from "commander";
-import { FolderLocked } from "../agent/machine/folder_lock.ts";
+import { type FolderLock, FolderLocked, lockFolder } from "../agent/machine/folder_lock.ts";
 import { formatBytes } from "../schema/wire/bytes.ts";
 import { makeBackup } from "./backup/make_backup.ts";
-import { type BackupPart, PARTS } from "./backup/manifest.ts";
-import { readPassphrase, restoreBackup } from "./backup/restore_backup.ts";
-import { LEAST_PASSPHRASE } from "./backup/sealed_keys.ts";
+import { type BackupPart, LEAST_PASSPHRASE, PARTS } from "./backup/manifest.ts";
+import { readSecretFile, restoreBackup } from "./backup/restore_backup.ts";
+import type { Keys } from "./backup/sealed_keys.ts";
 import { defaultDataFolder } from "./callers_folder.ts";
 import { outputOption } from "./commands/command.ts";
-import { DataFolder, parseMasterKey, readMasterKey } from "./coordinator/data_folder.ts";
+import { DataFolder, FORMER_MASTER_KEY_FILE, parseMasterKey, readMasterKey } from "./coordinator/data_folder.ts";
 import { workersOf } from "./coordinator/host.ts";
 import { ownSecret } from "./own_secrets.ts";
 import { print, printJson, progressCells } from "./terminal.ts";
@@ -42,21 +43,24 @@ export function backupCommand(): Command {
 		.action(async (file: string, flags: Flags & { without?: string }) => {
 			const folder = requireData(flags.data);
 			const passphrase = await passphraseOf(flags);
+			if (passphrase !== null && passphrase.length < LEAST_PASSPHRASE)
+				throw new UsageError(`The passphrase has fewer than ${LEAST_PASSPHRASE} characters.`);
 			const leftOut = partsOf(flags.without);
-			const keys = passphrase === null ? null : { masterKey: masterKeyOf(folder), passphrase };
+			const keys = passphrase === null ? null : { ...masterKeysIn(folder), passphrase };
 			const isShown = process.stderr.isTTY && flags.output !== "json";
 			const onProgress = (share: number) => isShown && process.stderr.write(`\r${progressCells(share)} ${Math.round(share * 100)} %`);
-			const lock = lockIfStopped(folder);
+			const lock = await lockIfStopped(folder);
 			try {
 				const made = await makeBackup({ folder, file, leftOut, keys, workers: () => workersOf(folder), onProgress });
 				if (isShown) process.stderr.write("\n");
 				if (flags.output === "json") return printJson(made);
 				const size = made.files.reduce((sum, one) => sum + one.size, 0);
 				print(`${made.files.length} files, ${formatBytes(size)} before compression. The coordinator was held for ${made.held_ms} ms.`);
+				if (made.objects_deleted > 0) print(`${made.objects_deleted} stored objects are not in it: they were deleted while it was made.`);
 				if (keys === null)
 					print("The master key is not in it, so keep a copy of master.key apart. With --passphrase-file it goes in, sealed.");
 			} finally {
-				lock?.close();
+				lock?.release();
 			}
 		});
 }
@@ -75,7 +79,9 @@ export function restoreCommand(): Command {
 		)
 		.action(async (file: string, flags: Flags & { masterKeyFile?: string }) => {
 			const masterKey =
-				flags.masterKeyFile === undefined ? null : parseMasterKey(await readPassphrase(flags.masterKeyFile), flags.masterKeyFile);
+				flags.masterKeyFile === undefined
+					? null
+					: parseMasterKey(await readSecretFile("--master-key-file", flags.masterKeyFile), flags.masterKeyFile);
 			const { manifest, hasMasterKey } = await restoreBackup({
 				file,
 				folder: flags.data,
@@ -100,30 +106,43 @@ function requireData(folder: string): string {
 	throw new UsageError(`${folder} is not the data folder of a coordinator. Name it with --data.`);
 }
 
-/** Keeps a coordinator from starting while its files are copied; null: one runs. */
-function lockIfStopped(folder: string): DataFolder | null {
-	if (workersOf(folder).length > 0) return null;
-	try {
-		return DataFolder.open(folder);
-	} catch (error) {
-		if (error instanceof FolderLocked || error instanceof UsageError) return null;
-		throw error;
+/** How long a coordinator may take from its lock to its first worker. */
+const START_MS = 5_000;
+const LOOK_MS = 100;
+
+/**
+ * Keeps a coordinator from starting while its files are copied; null: one runs.
+ * @throws UsageError for a coordinator that runs where it cannot be held
+ */
+async function lockIfStopped(folder: string): Promise<FolderLock | null> {
+	for (const end = Date.now() + START_MS; ; await delay(LOOK_MS)) {
+		if (workersOf(folder).length > 0) return null;
+		try {
+			return lockFolder(folder);
+		} catch (error) {
+			if (!(error instanceof FolderLocked)) throw new UsageError(`${folder} cannot be locked: ${(error as Error).message}`);
+			if (Date.now() < end) continue;
+			throw new UsageError(
+				"A coordinator uses the folder, but its processes are not seen from here. Run the backup on its host, or in its container, as its user or root.",
+			);
+		}
 	}
 }
 
-/** The master key of the environment or of the folder. */
-function masterKeyOf(folder: string): string {
+/** The master keys of the environment or of the folder. @throws UsageError without one */
+function masterKeysIn(folder: string): Keys {
 	const given = ownSecret("WINDLASS_MASTER_KEY");
-	const key = given === undefined ? readMasterKey(folder) : parseMasterKey(given, "WINDLASS_MASTER_KEY");
-	if (key === null) throw new UsageError("There is no master key to back up. Start the coordinator once, or leave out the passphrase.");
-	return key;
+	const present = given === undefined ? readMasterKey(folder) : parseMasterKey(given, "WINDLASS_MASTER_KEY");
+	if (present === null)
+		throw new UsageError(
+			"There is no master key in the folder. Set WINDLASS_MASTER_KEY as the coordinator has it, or leave out the passphrase.",
+		);
+	return { master_key: present, master_key_before: readMasterKey(folder, FORMER_MASTER_KEY_FILE) };
 }
 
 async function passphraseOf({ passphraseFile }: Flags): Promise<string | null> {
-	const text = passphraseFile === undefined ? ownSecret("WINDLASS_BACKUP_PASSPHRASE") : await readPassphrase(passphraseFile);
-	if (text !== undefined && text.length < LEAST_PASSPHRASE)
-		throw new UsageError(`The passphrase has fewer than ${LEAST_PASSPHRASE} characters.`);
-	return text ?? null;
+	if (passphraseFile !== undefined) return readSecretFile("--passphrase-file", passphraseFile);
+	return ownSecret("WINDLASS_BACKUP_PASSPHRASE") ?? null;
 }
 
 export function partsOf(text: string | undefined): BackupPart[] {

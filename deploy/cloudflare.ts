@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
@@ -76,7 +77,7 @@ async function step<Value>(what: string, work: () => Promise<Value>): Promise<Va
 }
 
 async function dryRun(options: Options): Promise<void> {
-	const config = writeConfig(options, NO_DATABASE);
+	const config = writeConfig(options, NO_DATABASE, "dry-run.toml");
 	const folder = path.join(FOLDER, `${options.name}-bundle`);
 	await step("Bundle", () => wrangler(["deploy", "--dry-run", "--outdir", folder, "-c", config]));
 	const { name } = options;
@@ -111,7 +112,7 @@ async function ensureBucket(name: string): Promise<void> {
 }
 
 /** The configuration of this deployment: that of the project, with its own names. */
-function writeConfig({ name, publicUrl }: Options, databaseId: string): string {
+function writeConfig({ name, publicUrl: given }: Options, databaseId: string, ending = "toml"): string {
 	const replaced = (text: string, line: RegExp, by: string): string => {
 		if (!line.test(text)) throw new Error(`wrangler.toml has no line like ${line}`);
 		return text.replace(line, by);
@@ -121,10 +122,17 @@ function writeConfig({ name, publicUrl }: Options, databaseId: string): string {
 	text = replaced(text, /^database_name = ".*"$/m, `database_name = "${name}"`);
 	text = replaced(text, /^database_id = ".*"$/m, `database_id = "${databaseId}"`);
 	text = replaced(text, /^bucket_name = ".*"$/m, `bucket_name = "${name}"`);
+	const publicUrl = given ?? earlierPublicUrl(name);
 	if (publicUrl !== undefined) text = replaced(text, /^\[vars\]$/m, `[vars]\nPUBLIC_URL = "${publicUrl}"`);
-	const file = path.join(ROOT, `wrangler.${name}.toml`);
+	const file = path.join(ROOT, `wrangler.${name}.${ending}`);
 	writeFileSync(file, text);
 	return file;
+}
+
+/** An upgrade keeps the address of the deployment before. */
+function earlierPublicUrl(name: string): string | undefined {
+	const file = path.join(ROOT, `wrangler.${name}.toml`);
+	return existsSync(file) ? /^PUBLIC_URL = "(.*)"$/m.exec(readFileSync(file, "utf8"))?.[1] : undefined;
 }
 
 /** Makes the secrets that the Worker lacks. They are kept before they are used, so that a failure loses none. */
@@ -148,14 +156,14 @@ async function secretsOf(config: string): Promise<ReadonlySet<string>> {
 		return new Set(listed.map(({ name }) => name));
 	} catch (error) {
 		// The code of Cloudflare's API for a Worker that does not exist.
-		if (error instanceof WranglerError && /\b10007\b|not found|does not exist/i.test(error.message)) return new Set();
+		if (error instanceof WranglerError && /\b10007\b/.test(error.message)) return new Set();
 		throw error;
 	}
 }
 
 async function deploy(config: string, secrets: Partial<Record<SecretName, string>>): Promise<string> {
 	if (Object.keys(secrets).length === 0) return wrangler(["deploy", "-c", config]);
-	const file = path.join(FOLDER, "secrets.json");
+	const file = path.join(FOLDER, `secrets-${randomUUID()}.json`);
 	writeFileSync(file, JSON.stringify(secrets), { mode: 0o600 });
 	try {
 		return await wrangler(["deploy", "-c", config, "--secrets-file", file]);

@@ -452,8 +452,8 @@ export interface HostFacts {
 	disk: { free: number; total: number } | null;
 	/** When the certificate of the public address expires, in milliseconds since 1970; null if it has none. */
 	certificate_expires_at: number | null;
-	/** When the newest backup was made; null if the host makes none. */
-	last_backup_at: number | null;
+	/** How often the host makes backups, and when it made the newest; null if it makes none. */
+	backups: { every_ms: number; last_at: number | null } | null;
 }
 
 /** What metrics tell of the queue of a team. */

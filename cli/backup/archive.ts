@@ -22,7 +22,8 @@ export class ArchiveWriter {
 		const compress = createZstdCompress({ params: { [zlib.ZSTD_c_compressionLevel]: LEVEL } });
 		const source = Readable.fromWeb(this.#packer.readable as Parameters<typeof Readable.fromWeb>[0]);
 		this.#written = pipeline(source, compress, createWriteStream(this.#partial, { mode: 0o600 }));
-		this.#written.catch(() => undefined);
+		// Then nobody reads any more: what waits to be written must fail, too.
+		this.#written.catch((error) => this.#packer.controller.error(error));
 	}
 
 	get #partial(): string {
@@ -47,8 +48,7 @@ export class ArchiveWriter {
 			const bytes = chunk.subarray(0, size - seen);
 			seen += bytes.byteLength;
 			hash.update(bytes);
-			// The compressed stream may have failed: then nobody reads any more.
-			await Promise.race([writer.write(bytes), this.#written.then(() => undefined)]);
+			await writer.write(bytes);
 		}
 		if (seen !== size) throw new Error(`${name} has ${seen} bytes, not ${size}`);
 		await writer.close();

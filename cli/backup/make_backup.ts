@@ -1,11 +1,14 @@
+import { linkSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
 import path from "node:path";
 import { backup, DatabaseSync } from "node:sqlite";
+import { type FolderLock, lockFolder } from "../../agent/machine/folder_lock.ts";
 import packageManifest from "../../package.json" with { type: "json" };
 import { ArchiveWriter } from "./archive.ts";
+import { assertOpens } from "./key_check.ts";
 import { isLeftOut, markLeftOut } from "./left_out.ts";
-import { type BackupPart, FORMAT, KEYS, MANIFEST, type Manifest } from "./manifest.ts";
-import { sealKeys } from "./sealed_keys.ts";
+import { type BackupPart, FORMAT, KEYS, MANIFEST, MAX_MANIFEST_BYTES, type Manifest } from "./manifest.ts";
+import { type Keys, sealKeys } from "./sealed_keys.ts";
 import { type Snapshot, takeSnapshot } from "./snapshot.ts";
 
 /** Makes a backup of a data folder, while its coordinator runs or stands still. */
@@ -17,7 +20,7 @@ export interface BackupOptions {
 	file: string;
 	leftOut: readonly BackupPart[];
 	/** The keys to seal; null: they are not in the backup. */
-	keys: { masterKey: string; passphrase: string } | null;
+	keys: (Keys & { passphrase: string }) | null;
 	/** Finds the workerd processes of the coordinator. */
 	workers: () => readonly number[];
 	/** Called with the share that is done, from 0 to 1. */
@@ -30,6 +33,8 @@ const RECORD = `${path.sep}d1${path.sep}`;
 const OBJECTS = `${path.sep}r2${path.sep}`;
 const EXAMPLE = "example-repository";
 const METADATA = "metadata.sqlite";
+const LINKS = "backup";
+const BLOBS = path.join("storage", "r2", "windlass", "blobs");
 
 export async function makeBackup({ folder, file, leftOut, keys, workers, onProgress = () => undefined }: BackupOptions): Promise<Manifest> {
 	// A killed backup has left its own.
@@ -38,23 +43,34 @@ export async function makeBackup({ folder, file, leftOut, keys, workers, onProgr
 	await mkdir(scratch, { mode: 0o700 });
 	let snapshot: Snapshot | null = null;
 	const archive = new ArchiveWriter(path.resolve(file));
+	// The links are beside the objects, since a link stays on its disk. One backup at a time.
+	const links = path.join(folder, LINKS);
+	let lock: FolderLock | null = null;
 	try {
+		lock = lockFolder(links);
 		snapshot = await takeSnapshot(folder, workers);
+		const objects = linkObjects(folder, links, snapshot, leftOut);
 		const copies = new Copies(scratch, leftOut);
-		const objects = await addObjects(folder, snapshot, archive, leftOut, onProgress);
 		for (const { path: place, database } of snapshot.databases) {
+			if (keys && place.includes(RECORD)) assertOpens(database, keys);
 			const copy = await copies.of(place, database, objects.missing);
 			database.close();
 			await archive.addFile(place, copy);
 			await rm(copy, { force: true });
 		}
+		await addObjects(links, objects.found, archive, onProgress);
 		await addExample(folder, archive);
-		if (keys) await archive.addBytes(KEYS, sealKeys({ master_key: keys.masterKey }, keys.passphrase));
+		if (keys) {
+			const { passphrase, ...sealed } = keys;
+			await archive.addBytes(KEYS, sealKeys(sealed, passphrase));
+		}
 		const made: Manifest = {
 			...{ format: FORMAT, version: packageManifest.version, made_at: new Date().toISOString(), left_out: [...leftOut] },
 			...{ has_keys: keys !== null, objects_deleted: objects.missing.size, held_ms: Math.round(snapshot.heldMs), files: archive.files },
 		};
-		await archive.addBytes(MANIFEST, Buffer.from(JSON.stringify({ ...made, files: [...archive.files] })));
+		const text = Buffer.from(JSON.stringify({ ...made, files: [...archive.files] }));
+		if (text.byteLength > MAX_MANIFEST_BYTES) throw new Error("there are too many files for one backup");
+		await archive.addBytes(MANIFEST, text);
 		await archive.finish();
 		onProgress(1);
 		return made;
@@ -64,6 +80,8 @@ export async function makeBackup({ folder, file, leftOut, keys, workers, onProgr
 	} finally {
 		snapshot?.close();
 		await rm(scratch, { recursive: true, force: true });
+		lock?.release();
+		if (lock) await rm(links, { recursive: true, force: true });
 	}
 }
 
@@ -119,39 +137,60 @@ async function addExample(folder: string, archive: ArchiveWriter): Promise<void>
 	}
 }
 
-/** Adds the contents of the object storage, which never change. @returns the keys of those that are gone */
-async function addObjects(
+interface LinkedObject {
+	blob: string;
+	size: number;
+}
+
+/**
+ * Keeps the contents of the object storage: a link to each file outlives its deletion. Contents never
+ * change; a changed object is another file.
+ * @returns the keys of objects that were deleted in the moments since the snapshot, and the others
+ */
+function linkObjects(
 	folder: string,
+	links: string,
 	{ databases }: Snapshot,
-	archive: ArchiveWriter,
 	leftOut: readonly BackupPart[],
-	onProgress: (share: number) => void,
-): Promise<{ missing: Set<string> }> {
+): { missing: Set<string>; found: LinkedObject[] } {
 	const missing = new Set<string>();
+	const found: LinkedObject[] = [];
 	for (const { path: place, database } of databases) {
 		if (!place.includes(OBJECTS) || path.basename(place) === METADATA || !hasObjects(database)) continue;
-		const blobs = (
-			database
-				.prepare(
-					`SELECT key, blob_id AS blob, size FROM _mf_objects WHERE blob_id IS NOT NULL
-					UNION ALL SELECT object_key, blob_id, size FROM _mf_multipart_parts WHERE object_key IS NOT NULL`,
-				)
-				.all() as { key: string; blob: string; size: number }[]
-		).filter(({ key }) => !isLeftOut(key, leftOut));
-		const all = blobs.reduce((sum, { size }) => sum + size, 0);
-		let done = 0;
-		for (const { key, blob, size } of blobs) {
-			const name = path.join("storage", "r2", "windlass", "blobs", blob);
+		const all = database
+			.prepare(
+				`SELECT key, blob_id AS blob, size FROM _mf_objects WHERE blob_id IS NOT NULL
+				UNION ALL SELECT object_key, blob_id, size FROM _mf_multipart_parts WHERE object_key IS NOT NULL`,
+			)
+			.all() as { key: string; blob: string; size: number }[];
+		for (const { key, blob, size } of all) {
+			if (isLeftOut(key, leftOut)) continue;
 			try {
-				await archive.addFile(name, path.join(folder, name));
+				linkSync(path.join(folder, BLOBS, blob), path.join(links, blob));
+				found.push({ blob, size });
 			} catch (error) {
-				// Retention or a person has deleted it meanwhile.
-				if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-				missing.add(key);
+				const { code } = error as NodeJS.ErrnoException;
+				if (code === "ENOENT") missing.add(key);
+				// A killed backup has left it.
+				else if (code === "EEXIST") found.push({ blob, size });
+				else throw error;
 			}
-			done += size;
-			onProgress((0.9 * done) / Math.max(1, all));
 		}
 	}
-	return { missing };
+	return { missing, found };
+}
+
+async function addObjects(
+	links: string,
+	objects: readonly LinkedObject[],
+	archive: ArchiveWriter,
+	onProgress: (share: number) => void,
+): Promise<void> {
+	const all = objects.reduce((sum, { size }) => sum + size, 0);
+	let done = 0;
+	for (const { blob, size } of objects) {
+		await archive.addFile(path.join(BLOBS, blob), path.join(links, blob));
+		done += size;
+		onProgress(done / Math.max(1, all));
+	}
 }

@@ -11,6 +11,12 @@ export const MANIFEST = "manifest.json";
 /** The signing key's folder is left out: a restored coordinator has a new one. */
 export const KEYS = "keys.sealed";
 
+/** A manifest has about 200 bytes for each file. */
+export const MAX_MANIFEST_BYTES = 512 * 1024 ** 2;
+
+/** How many characters a passphrase has at least. */
+export const LEAST_PASSPHRASE = 12;
+
 /** What can be left out. */
 export const PARTS = ["logs", "artifacts"] as const;
 export type BackupPart = (typeof PARTS)[number];

@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { createReadStream, createWriteStream, existsSync, readdirSync } from "node:fs";
+import { createReadStream, createWriteStream, existsSync, readdirSync, realpathSync } from "node:fs";
 import { mkdir, readFile, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -7,10 +7,11 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createZstdDecompress } from "node:zlib";
 import { createTarDecoder } from "modern-tar";
-import { MASTER_KEY_FILE, markRestored, writeNewKeys } from "../coordinator/data_folder.ts";
+import { FORMER_MASTER_KEY_FILE, KEY_FILE, MASTER_KEY_FILE, markRestored, writeNewKeys } from "../coordinator/data_folder.ts";
 import { UsageError } from "../usage_error.ts";
-import { KEYS, MANIFEST, type Manifest, manifest } from "./manifest.ts";
-import { openKeys } from "./sealed_keys.ts";
+import { assertOpens } from "./key_check.ts";
+import { KEYS, MANIFEST, MAX_MANIFEST_BYTES, type Manifest, manifest } from "./manifest.ts";
+import { type Keys, openKeys } from "./sealed_keys.ts";
 
 /**
  * Restores a backup into a data folder. Everything is written beside it and checked; then it gets its
@@ -36,14 +37,15 @@ export interface Restored {
 
 /** The places that a backup may write to. */
 const PLACE = /^(?:storage|example-repository)\/(?:[\w.-]+\/)*[\w.-]+$/;
-const MAX_SMALL_BYTES = 256 * 1024 ** 2;
 
 /** @throws UsageError for a folder that is not empty, or a backup that is not whole or damaged */
 export async function restoreBackup({ file, folder, passphrase, masterKey }: RestoreOptions): Promise<Restored> {
-	const target = path.resolve(folder);
-	if (existsSync(target) && readdirSync(target).length > 0)
+	const isThere = existsSync(folder);
+	const target = isThere ? realpathSync(folder) : path.resolve(folder);
+	if (isThere && readdirSync(target).some((name) => name !== ".restoring" && name !== "lost+found"))
 		throw new UsageError(`${target} is not empty. A backup is restored into an empty folder: name another one with --data.`);
-	const scratch = `${target}.restoring`;
+	// An empty folder may be a disk of its own: then it stays, and gets what was checked.
+	const scratch = isThere ? path.join(target, ".restoring") : `${target}.restoring`;
 	await rm(scratch, { recursive: true, force: true });
 	await mkdir(scratch, { recursive: true, mode: 0o700 });
 	try {
@@ -53,17 +55,44 @@ export async function restoreBackup({ file, folder, passphrase, masterKey }: Res
 		const sealed = small.get(KEYS);
 		if (made.has_keys && passphrase === null && masterKey === null)
 			throw new UsageError("The backup has its keys, sealed with a passphrase. Name the file that has it: --passphrase-file FILE");
-		const key = masterKey ?? (sealed && passphrase !== null ? openKeys(sealed, passphrase).master_key : null);
-		if (key !== null) await writeFile(path.join(scratch, MASTER_KEY_FILE), `${key}\n`, { mode: 0o600, flush: true });
+		const opened = sealed && passphrase !== null && masterKey === null ? openKeys(sealed, passphrase) : null;
+		const keys = masterKey === null ? opened : { master_key: masterKey, master_key_before: null };
+		if (keys !== null) checkKeys(scratch, made, keys);
+		const key = keys?.master_key ?? null;
+		for (const [name, value] of [
+			[MASTER_KEY_FILE, key],
+			[FORMER_MASTER_KEY_FILE, keys?.master_key_before ?? null],
+		] as const)
+			if (value !== null) await writeFile(path.join(scratch, name), `${value}\n`, { mode: 0o600, flush: true });
 		// Leases of before were signed with another key: none of them can write any more.
 		writeNewKeys(scratch);
 		markRestored(scratch, made.made_at);
-		if (existsSync(target)) await rmdir(target);
-		await rename(scratch, target);
+		if (isThere) await moveInto(target, scratch);
+		else await rename(scratch, target);
 		return { manifest: made, hasMasterKey: key !== null };
 	} catch (error) {
 		await rm(scratch, { recursive: true, force: true });
 		throw error;
+	}
+}
+
+/** Moves what was restored to its place. A folder without its keys is no data folder: they come last. */
+async function moveInto(target: string, scratch: string): Promise<void> {
+	const names = readdirSync(scratch).sort((one, other) => Number(one === KEY_FILE) - Number(other === KEY_FILE));
+	for (const name of names) await rename(path.join(scratch, name), path.join(target, name));
+	await rmdir(scratch);
+}
+
+/** @throws UsageError for keys that do not open the secrets of the backup */
+function checkKeys(folder: string, { files }: Manifest, keys: Keys): void {
+	for (const { path: name } of files) {
+		if (!name.includes("/d1/") || !name.endsWith(".sqlite")) continue;
+		const database = new DatabaseSync(path.join(folder, name), { readOnly: true });
+		try {
+			assertOpens(database, keys);
+		} finally {
+			database.close();
+		}
 	}
 }
 
@@ -109,7 +138,7 @@ async function readSmall(body: ReadableStream<Uint8Array>, name: string): Promis
 	let size = 0;
 	for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
 		size += chunk.byteLength;
-		if (size > MAX_SMALL_BYTES) throw new UsageError(`The entry ${name} of the backup is too large.`);
+		if (size > MAX_MANIFEST_BYTES) throw new UsageError(`The entry ${name} of the backup is too large.`);
 		chunks.push(chunk);
 	}
 	return Buffer.concat(chunks);
@@ -159,11 +188,11 @@ function checkDatabases(folder: string, { files }: Manifest): void {
 	}
 }
 
-/** The passphrase of a file. @throws UsageError */
-export async function readPassphrase(file: string): Promise<string> {
+/** The text of a file that an option names. @throws UsageError */
+export async function readSecretFile(option: string, file: string): Promise<string> {
 	try {
 		return (await readFile(file, "utf8")).replace(/\r?\n$/, "");
 	} catch (error) {
-		throw new UsageError(`--passphrase-file ${file} cannot be read: ${(error as Error).message}`);
+		throw new UsageError(`${option} ${file} cannot be read: ${(error as Error).message}`);
 	}
 }

@@ -11,12 +11,18 @@ export interface BackupSchedule {
 	everyMs: number;
 	/** How many are kept. */
 	keep: number;
+	/** Seals the keys; null: they are not in the backups. */
+	passphrase: string | null;
 }
 
 /** How soon the first backup follows a start, and how soon another try follows a failure. */
 const FIRST_MS = 10_000;
 const RETRY_MS = 10 * 60_000;
 const NAME = /^windlass-(\d{4}-\d{2}-\d{2}T\d{6}Z)\.tar\.zst$/;
+/** What a killed backup leaves. */
+const LEFT = /^windlass-\d{4}-\d{2}-\d{2}T\d{6}Z\.tar\.zst\.(?:part|copies)$/;
+/** A backup that is further in the future was made with a wrong clock. */
+const CLOCK_ERROR_MS = 60_000;
 
 export class ScheduledBackups {
 	readonly #schedule: BackupSchedule;
@@ -31,6 +37,10 @@ export class ScheduledBackups {
 		this.#log = log;
 	}
 
+	get everyMs(): number {
+		return this.#schedule.everyMs;
+	}
+
 	/** When the newest backup was made, in milliseconds since 1970; null: none is there. */
 	get lastAt(): number | null {
 		return this.#lastAt;
@@ -38,9 +48,11 @@ export class ScheduledBackups {
 
 	/** Begins: the next backup is due one interval after the newest that is there. */
 	async start(): Promise<void> {
+		await this.#removeLeft();
 		const [newest] = await this.#present();
 		this.#lastAt = newest?.at ?? null;
-		const due = newest === undefined ? 0 : newest.at + this.#schedule.everyMs - Date.now();
+		const { everyMs } = this.#schedule;
+		const due = newest === undefined ? 0 : Math.min(everyMs, newest.at + everyMs - Date.now());
 		this.#later(Math.max(FIRST_MS, due));
 	}
 
@@ -60,7 +72,8 @@ export class ScheduledBackups {
 		try {
 			const { held_ms, files } = await makeBackup({ ...this.#options, file: path.join(folder, name) });
 			this.#lastAt = Date.now();
-			const old = (await this.#present()).slice(keep);
+			// The clock may have been set back: the new one stays, whatever the names of others say.
+			const old = (await this.#present()).filter((one) => one.name !== name).slice(keep - 1);
 			for (const one of old) await rm(path.join(folder, one.name), { force: true });
 			this.#log.write("info", "backup made", { file: name, held_ms, files: files.length, removed: old.length });
 			this.#later(everyMs);
@@ -68,6 +81,14 @@ export class ScheduledBackups {
 			this.#log.write("error", "the backup failed, it is tried again", { file: name, error: String(error) });
 			this.#later(Math.min(RETRY_MS, everyMs));
 		}
+		await this.#removeLeft().catch(() => undefined);
+	}
+
+	/** Removes what killed backups have left. */
+	async #removeLeft(): Promise<void> {
+		const { folder } = this.#schedule;
+		for (const name of (await readdir(folder)).filter((one) => LEFT.test(one)))
+			await rm(path.join(folder, name), { recursive: true, force: true });
 	}
 
 	/** The backups of this folder, newest first. */
@@ -78,6 +99,7 @@ export class ScheduledBackups {
 				const [, stamp] = NAME.exec(name) ?? [];
 				return stamp === undefined ? [] : { name, at: Date.parse(stamp.replace(/T(\d\d)(\d\d)(\d\d)Z/, "T$1:$2:$3Z")) };
 			})
+			.filter(({ at }) => at < Date.now() + CLOCK_ERROR_MS)
 			.sort((one, other) => other.at - one.at);
 	}
 }

@@ -6,7 +6,6 @@ import { UsageError } from "../usage_error.ts";
 
 /** As OWASP's Password Storage Cheat Sheet recommends for scrypt: N = 2^17, r = 8, p = 1. */
 const SCRYPT = { N: 2 ** 17, r: 8, p: 1, maxmem: 256 * 1024 ** 2 };
-export const LEAST_PASSPHRASE = 12;
 
 const sealed = z.object({
 	kdf: z.literal("scrypt"),
@@ -18,7 +17,11 @@ const sealed = z.object({
 	tag: z.string(),
 	text: z.string(),
 });
-const keys = z.object({ master_key: z.string() });
+const keys = z.object({
+	master_key: z.string(),
+	/** While secrets are still encrypted with it. */
+	master_key_before: z.string().nullable().default(null),
+});
 export type Keys = z.infer<typeof keys>;
 
 export function sealKeys(content: Keys, passphrase: string): Buffer {

@@ -7,7 +7,7 @@ import { Database, migrateDatabase } from "./database.ts";
 import { DiskWatch } from "./disk_watch.ts";
 import { DISTRIBUTION } from "./distribution.ts";
 import { endOrphans, Host } from "./host.ts";
-import { HostFacts } from "./host_facts.ts";
+import { type Facts, HostFacts } from "./host_facts.ts";
 import type { JsonLog } from "./json_log.ts";
 import { type Addresses, addressesOf, freePort } from "./listen_address.ts";
 import type { CoordinatorOptions } from "./options.ts";
@@ -116,9 +116,9 @@ export class Coordinator {
 		}
 	}
 
-	/** Has metrics tell when the newest backup was made. */
-	reportBackups(lastAt: () => number | null): void {
-		this.#facts.lastBackupAt = lastAt;
+	/** Has metrics tell of backups. */
+	reportBackups(backups: () => Facts["backups"]): void {
+		this.#facts.backups = backups;
 	}
 
 	/** A registration token for one agent. */

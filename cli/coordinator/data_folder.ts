@@ -55,7 +55,7 @@ function newSigningKey(): string {
 }
 
 function keyFileIn(folder: string): string {
-	return path.join(folder, "keys.json");
+	return path.join(folder, KEY_FILE);
 }
 
 function writeKeys(folder: string, content: Keys): void {
@@ -83,11 +83,13 @@ export function parseMasterKey(text: string, where: string): string {
 	throw new UsageError(`${where} must hold 32 bytes, in base64 or hex. Make them with: openssl rand -base64 32`);
 }
 
-/** The file of the master key in a data folder. */
+/** The files of keys in a data folder: that of signing keys, the master key, and the former one. */
+export const KEY_FILE = "keys.json";
 export const MASTER_KEY_FILE = "master.key";
+export const FORMER_MASTER_KEY_FILE = "master.key.before";
 /** The master key of a data folder in base64; null without one. @throws UsageError for another text */
-export function readMasterKey(folder: string): string | null {
-	const file = path.join(folder, MASTER_KEY_FILE);
+export function readMasterKey(folder: string, name = MASTER_KEY_FILE): string | null {
+	const file = path.join(folder, name);
 	return existsSync(file) ? parseMasterKey(readFileSync(file, "utf8"), file) : null;
 }
 
@@ -210,9 +212,7 @@ export class DataFolder {
 
 	/** The former master key; null once all secrets are encrypted with the present one. */
 	get formerMasterKey(): string | null {
-		return existsSync(this.#formerMasterKeyFile)
-			? parseMasterKey(readFileSync(this.#formerMasterKeyFile, "utf8"), this.#formerMasterKeyFile)
-			: null;
+		return readMasterKey(this.path, FORMER_MASTER_KEY_FILE);
 	}
 
 	/**
@@ -248,7 +248,7 @@ export class DataFolder {
 	}
 
 	get #formerMasterKeyFile(): string {
-		return path.join(this.path, "master.key.before");
+		return path.join(this.path, FORMER_MASTER_KEY_FILE);
 	}
 
 	close(): void {

@@ -12,14 +12,13 @@ export interface Facts {
 	disk: { free: number; total: number } | null;
 	/** When the certificate of the public address expires, in milliseconds since 1970; null if it has none. */
 	certificate_expires_at: number | null;
-	/** When the newest backup was made; null if the host makes none. */
-	last_backup_at: number | null;
+	/** How often the host makes backups, and when it made the newest; null if it makes none. */
+	backups: { every_ms: number; last_at: number | null } | null;
 }
 
 /** Says at intervals how much disk is free, and when the certificate of the public address expires. */
 export class HostFacts {
-	/** When the newest backup was made. */
-	lastBackupAt: () => number | null = () => null;
+	backups: () => Facts["backups"] = () => null;
 	readonly #folder: string;
 	readonly #publicUrl: string | null;
 	#certificate: { expiresAt: number | null; readAt: number } | null = null;
@@ -50,7 +49,7 @@ export class HostFacts {
 			({ bavail, blocks, bsize }) => ({ free: bavail * bsize, total: blocks * bsize }),
 			() => null,
 		);
-		return { disk, certificate_expires_at: await this.#certificateEnd(), last_backup_at: this.lastBackupAt() };
+		return { disk, certificate_expires_at: await this.#certificateEnd(), backups: this.backups() };
 	}
 
 	async #certificateEnd(): Promise<number | null> {

@@ -8,8 +8,8 @@ import { exampleSubmission } from "../coordinator/example.ts";
 import { workersOf } from "../coordinator/host.ts";
 import { JsonLog } from "../coordinator/json_log.ts";
 import { LocalAgent } from "../coordinator/local_agent.ts";
+import type { MasterKeys } from "../coordinator/options.ts";
 import { EXIT } from "../exit_codes.ts";
-import { ownSecret } from "../own_secrets.ts";
 import { masterKeysOf, readSettings, type ServeFlags } from "./settings.ts";
 import { type StopSignals, stopSignals } from "./stop_signals.ts";
 import { printWelcome } from "./welcome.ts";
@@ -97,9 +97,9 @@ async function serve(flags: ServeFlags): Promise<number> {
 		const coordinator = await Coordinator.start({ ...settings, masterKeys, data, log, logLevel: flags.logLevel });
 		// The folder's former key may be another one than the environment's.
 		if (coordinator.hasRotated && masterKeys.former === data.formerMasterKey) data.deleteFormerMasterKey();
-		const backups = settings.backups && (await scheduledBackups(settings.backups, data, masterKeys.present, log));
+		const backups = settings.backups && (await scheduledBackups(settings.backups, data, masterKeys, log));
 		try {
-			if (backups) coordinator.reportBackups(() => backups.lastAt);
+			if (backups) coordinator.reportBackups(() => ({ every_ms: backups.everyMs, last_at: backups.lastAt }));
 			printWelcome(coordinator, settings.host, settings.publicUrl);
 			await serveUntilStopped(coordinator, data, agentSlots, stop);
 		} finally {
@@ -112,11 +112,11 @@ async function serve(flags: ServeFlags): Promise<number> {
 	return EXIT.succeeded;
 }
 
-async function scheduledBackups(schedule: BackupSchedule, data: DataFolder, masterKey: string, log: JsonLog) {
+async function scheduledBackups(schedule: BackupSchedule, data: DataFolder, { present, former }: MasterKeys, log: JsonLog) {
 	// Loaded where it is used: most coordinators are backed up from outside.
 	const { ScheduledBackups } = await import("../backup/schedule.ts");
-	const passphrase = ownSecret("WINDLASS_BACKUP_PASSPHRASE");
-	const keys = passphrase === undefined ? null : { masterKey, passphrase };
+	const { passphrase } = schedule;
+	const keys = passphrase === null ? null : { master_key: present, master_key_before: former, passphrase };
 	const backups = new ScheduledBackups(schedule, { folder: data.path, leftOut: [], keys, workers: () => workersOf(data.path) }, log);
 	await backups.start();
 	return backups;

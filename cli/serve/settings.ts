@@ -7,8 +7,9 @@ import { LEAST_LOG_LIMIT } from "../../schema/wire/limits.ts";
 import type { LogLevel } from "../../schema/wire/log_levels.ts";
 import { parsePublicUrl } from "../../schema/wire/public_url.ts";
 import { parseRateLimits } from "../../schema/wire/rate_limits.ts";
+import { LEAST_PASSPHRASE } from "../backup/manifest.ts";
 import type { BackupSchedule } from "../backup/schedule.ts";
-import { type DataFolder, parseMasterKey } from "../coordinator/data_folder.ts";
+import { type DataFolder, parseMasterKey, readMasterKey } from "../coordinator/data_folder.ts";
 import { parseFreeSpace } from "../coordinator/disk_space.ts";
 import { isNetwork, listed, NAMED_NETWORKS } from "../coordinator/networks.ts";
 import type { Limits, MasterKeys, MetricsAccess, QueueTimes } from "../coordinator/options.ts";
@@ -101,12 +102,11 @@ export function readSettings(flags: ServeFlags): ServeSettings {
  */
 export function masterKeysOf(data: DataFolder): MasterKeys {
 	const [given, former] = [ownSecret("WINDLASS_MASTER_KEY"), ownSecret("WINDLASS_MASTER_KEY_BEFORE")];
-	const inFolder = { present: data.masterKey, former: data.formerMasterKey };
 	if (former && !given) throw new UsageError("WINDLASS_MASTER_KEY_BEFORE needs WINDLASS_MASTER_KEY. Set both, or neither.");
-	if (!given) return inFolder;
+	if (!given) return { present: data.masterKey, former: data.formerMasterKey };
 	const present = parseMasterKey(given, "WINDLASS_MASTER_KEY");
 	if (former) return { present, former: parseMasterKey(former, "WINDLASS_MASTER_KEY_BEFORE") };
-	return { present, former: present === inFolder.present ? inFolder.former : null };
+	return { present, former: present === readMasterKey(data.path) ? data.formerMasterKey : null };
 }
 
 function isSet(name: string): boolean {
@@ -126,7 +126,10 @@ function backupsOf(flags: ServeFlags): BackupSchedule | null {
 	const folder = path.resolve(flags.backupTo);
 	if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory())
 		throw new UsageError(`--backup-to ${flags.backupTo} is not a folder. Make it first.`);
-	return { folder, everyMs, keep };
+	const passphrase = ownSecret("WINDLASS_BACKUP_PASSPHRASE") ?? null;
+	if (passphrase !== null && passphrase.length < LEAST_PASSPHRASE)
+		throw new UsageError(`WINDLASS_BACKUP_PASSPHRASE must have at least ${LEAST_PASSPHRASE} characters`);
+	return { folder, everyMs, keep, passphrase };
 }
 
 const LEAST_METRICS_TOKEN = 32;

@@ -168,6 +168,7 @@ describe("Prometheus", () => {
 		told.add("windlass_certificate_expires_timestamp_seconds");
 		// Only with backups.
 		told.add("windlass_backup_last_timestamp_seconds");
+		told.add("windlass_backup_interval_seconds");
 		// Only with a schedule of which something is expected.
 		told.add("windlass_schedule_overdue");
 		const texts = [

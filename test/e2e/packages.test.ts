@@ -10,8 +10,17 @@ import { ADMIN_TOKEN, Program, TestCoordinator, temporaryFolder, testPort } from
 const ROOT = path.resolve(import.meta.dirname, "../..");
 let folder: string;
 
+/** Without the project's own Node: npm reads the settings of this machine beside the Node that runs it. */
+const PATH = (process.env.PATH ?? "")
+	.split(path.delimiter)
+	.filter((one) => !one.includes("node_modules"))
+	.join(path.delimiter);
+
 const npm = (args: string[], cwd: string) =>
-	execFileSync("npm", [...args, "--no-audit", "--no-fund", "--loglevel=error"], { cwd, encoding: "utf8", stdio: "pipe" });
+	execFileSync("npm", [...args, "--no-audit", "--no-fund", "--loglevel=error", "--prefer-offline"], {
+		...{ cwd, encoding: "utf8", stdio: "pipe", timeout: 150_000 },
+		env: { ...process.env, PATH },
+	});
 
 /** How much a folder takes, in bytes. */
 const sizeOf = (where: string) =>

@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { ErrorBody } from "../../schema/wire/errors.ts";
@@ -101,7 +101,7 @@ describe("npm run deploy", () => {
 		const folder = projectCopy(onTestFinished);
 		const program = started(folder, "deploy/cloudflare.ts", ["--name", "build", "--dry-run", "--public-url", "https://ci.example.com"]);
 		expect([await program.exited, program.output]).toEqual([0, expect.stringContaining("Nothing was changed at Cloudflare.")]);
-		const config = readFileSync(path.join(folder, "wrangler.build.toml"), "utf8");
+		const config = readFileSync(path.join(folder, "wrangler.build.dry-run.toml"), "utf8");
 		expect(config).toMatch(/^name = "build"$/m);
 		expect(config).toMatch(/^PUBLIC_URL = "https:\/\/ci.example.com"$/m);
 		expect(existsSync(path.join(folder, ".windlass-deploy/build-bundle/index.js"))).toBe(true);
@@ -145,7 +145,7 @@ describe("npm run deploy", () => {
 		expect(read().workers.build).toEqual({ secrets: kept, versions: 1, database: read().databases[0].uuid, bucket: "build" });
 		expect(read()).toMatchObject({ migrated: read().databases[0].uuid, databases: [{ name: "build" }], buckets: ["build"] });
 		expect(first.output).toContain(kept.ADMIN_TOKEN);
-		expect(existsSync(path.join(folder, ".windlass-deploy/secrets.json"))).toBe(false);
+		expect(readdirSync(path.join(folder, ".windlass-deploy"))).toEqual(["build.json"]);
 		const second = await deployed();
 		expect([second.code, second.output.includes("wlu_")]).toEqual([0, false]);
 		expect(read().workers.build).toMatchObject({ secrets: kept, versions: 2 });

@@ -29,10 +29,9 @@ export async function ensureFirstOwner({ DB, ADMIN_TOKEN }: Pick<Environment, "D
 	const hash = await sha256(ADMIN_TOKEN);
 	const database = drizzle(DB);
 	const live = and(eq(tokens.kind, "admin"), isNull(tokens.revoked_at));
-	const [known] = await database
-		.select({ hash: tokens.hash })
-		.from(tokens)
-		.where(and(live, eq(tokens.hash, hash)));
+	const [known] = await database.select({ revokedAt: tokens.revoked_at }).from(tokens).where(eq(tokens.hash, hash));
+	// Whoever has revoked it may know that it has leaked.
+	if (known && known.revokedAt !== null) log("error", "ADMIN_TOKEN was revoked, and stays so: set another one", {});
 	if (!known) {
 		const now = Date.now();
 		const admins = database.select({ id: tokens.id }).from(tokens).where(eq(tokens.kind, "admin"));
@@ -43,10 +42,8 @@ export async function ensureFirstOwner({ DB, ADMIN_TOKEN }: Pick<Environment, "D
 				.update(tokens)
 				.set({ revoked_at: now })
 				.where(and(live, ne(tokens.hash, hash))),
-			database
-				.insert(tokens)
-				.values(row)
-				.onConflictDoUpdate({ target: tokens.hash, set: { revoked_at: null } }),
+			// Another isolate may have been first.
+			database.insert(tokens).values(row).onConflictDoNothing(),
 		]);
 		evictTokens();
 		log("info", "ADMIN_TOKEN is the admin token now", { token: row.id });

@@ -81,7 +81,7 @@ function queueMetrics(queues: Queues): Metric[] {
 			"From the moment when a job waits for an agent until it starts.",
 			({ queueSeconds }) => queueSeconds,
 		),
-		seconds("windlass_job_run_seconds", "From the start of a job to its end.", ({ runSeconds }) => runSeconds),
+		seconds("windlass_job_run_seconds", "From the first start of a job to its end, with its retries.", ({ runSeconds }) => runSeconds),
 		counter("windlass_log_bytes_total", "Bytes of the logs of ended jobs.", ({ logBytes }) => logBytes),
 		counter("windlass_artifact_bytes_total", "Bytes of saved artifacts.", ({ artifactBytes }) => artifactBytes),
 		gauge("windlass_outbox_runs", "Runs with changes that D1 does not have yet.", ({ gauges }) => [[{}, gauges.outbox.waiting]]),
@@ -144,7 +144,7 @@ function requestMetrics({ answered, seconds }: RequestCounts): Metric[] {
 }
 
 function hostMetrics({ facts }: Sources): Metric[] {
-	const { disk = null, certificate_expires_at: expiresAt = null, last_backup_at: backupAt = null } = facts ?? {};
+	const { disk = null, certificate_expires_at: expiresAt = null, backups = null } = facts ?? {};
 	return [
 		{ name: "windlass_build_info", help: "The version of the coordinator.", type: "gauge", values: [[{ version: VERSION }, 1]] },
 		{
@@ -165,7 +165,11 @@ function hostMetrics({ facts }: Sources): Metric[] {
 		{
 			...{ name: "windlass_backup_last_timestamp_seconds", type: "gauge" },
 			help: "When the newest backup of --backup-to was made.",
-			values: backupAt === null ? [] : [[{}, backupAt / 1_000]],
+			values: backups === null || backups.last_at === null ? [] : [[{}, backups.last_at / 1_000]],
+		},
+		{
+			...{ name: "windlass_backup_interval_seconds", help: "How often backups are made (--backup-every).", type: "gauge" },
+			values: backups === null ? [] : [[{}, backups.every_ms / 1_000]],
 		},
 	];
 }

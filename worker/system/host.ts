@@ -58,7 +58,7 @@ async function setDiskError({ readBody, environment }: RequestContext<"host"> & 
 const facts = z.strictObject({
 	disk: z.strictObject({ free: z.number(), total: z.number() }).nullable(),
 	certificate_expires_at: z.number().nullable(),
-	last_backup_at: z.number().nullable(),
+	backups: z.strictObject({ every_ms: z.number(), last_at: z.number().nullable() }).nullable(),
 });
 
 /** The host says now and then how its machine is, for metrics. */

@@ -110,7 +110,7 @@ export const ADDRESSES: readonly Address[] = [
 	post("/pipelines/{kept}/restore", "session", { version: "1" }),
 	post("/runs/{run}/notify", "session", {}),
 	post("/api/v1/host/disk", "admin", { fault: "full" }),
-	post("/api/v1/host/facts", "admin", { disk: null, certificate_expires_at: null, last_backup_at: null }),
+	post("/api/v1/host/facts", "admin", { disk: null, certificate_expires_at: null, backups: null }),
 	post("/api/v1/host/planned-stop", "admin", {}),
 	post("/api/v1/host/prepare", "admin", {}),
 	post("/runs/{run}/cancel", "session", {}),

@@ -73,16 +73,16 @@ export function countTransitions(core: Counting): void {
 	const { counts } = core;
 	for (const [runId, list] of core.transitions) {
 		const project = projectOf(core, String(core.rows.peek("runs", runId)?.project ?? ""));
-		for (const [, jobId, from, to, code] of list) {
+		for (const [, jobId, from, to] of list) {
 			counts.isChanged = true;
 			if (jobId === null) {
 				if (isTerminal(to as JobState)) add(counts.runsEnded, `${project} ${to}`);
-			} else countJob(core, project, String(jobId), { from: String(from), to: to as JobState, code });
+			} else countJob(core, project, String(jobId), { from: String(from), to: to as JobState });
 		}
 	}
 }
 
-function countJob(core: Counting, project: string, id: string, { from, to, code }: { from: string; to: JobState; code: unknown }): void {
+function countJob(core: Counting, project: string, id: string, { from, to }: { from: string; to: JobState }): void {
 	const { counts } = core;
 	if (to === "leased") counts.offers += 1;
 	if (to === "running") {
@@ -95,7 +95,6 @@ function countJob(core: Counting, project: string, id: string, { from, to, code 
 		if (isTerminal(to)) add(counts.ended, `${project} ${to}`);
 		return;
 	}
-	if (code === "agent_lost") counts.lost += 1;
 	if (!isTerminal(to)) return;
 	add(counts.ended, `${project} ${to}`);
 	const { started_at } = jobOf(core, id);

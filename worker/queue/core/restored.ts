@@ -1,4 +1,5 @@
 import { type Core, command } from "./core.ts";
+import { claim } from "./leases/claims.ts";
 import { withdrawOffer } from "./leases/offers.ts";
 import type { AttemptRow, OfferRow } from "./rows.ts";
 import { loseAttempt } from "./runs/endings.ts";
@@ -19,6 +20,10 @@ export function endFormerLeases(core: Core, madeAt: string): void {
 		core.rev += REVISIONS_AHEAD;
 		const reason = { code: "agent_lost", text: `The coordinator was restored from a backup of ${madeAt}.` } as const;
 		for (const attempt of core.rows.live<AttemptRow>("attempts")) loseAttempt(core, { ...attempt }, reason);
-		for (const offer of core.rows.live<OfferRow>("offers")) withdrawOffer(core, { ...offer }, false);
+		for (const offer of core.rows.live<OfferRow>("offers")) {
+			// An agent may have begun what it was assigned: that counts as a start.
+			if (offer.is_assigned === 1) loseAttempt(core, claim(core, { ...offer }, true), reason);
+			else withdrawOffer(core, { ...offer }, false);
+		}
 	});
 }

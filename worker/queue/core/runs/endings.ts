@@ -213,6 +213,7 @@ function endJob(
  * @param leastPause how long the retry must wait, in milliseconds
  */
 export function loseAttempt(core: Core, attempt: AttemptRow, reason: Reason, leastPause = 0): void {
+	core.counts.lost += 1;
 	const job = jobOf(core, attempt);
 	endAttempt(core, attempt, "expired", reason, null, UNKNOWN_LOG);
 	if (job.state === "cancelling") endJob(core, job, attempt, "lose", "cancelled", whyCancelled(job), null);
