@@ -59,6 +59,8 @@ export function backupCommand(): Command {
 				if (made.objects_deleted > 0) print(`${made.objects_deleted} stored objects are not in it: they were deleted while it was made.`);
 				if (keys === null)
 					print("The master key is not in it, so keep a copy of master.key apart. With --passphrase-file it goes in, sealed.");
+			} catch (error) {
+				throw told(error, file);
 			} finally {
 				lock?.release();
 			}
@@ -127,6 +129,17 @@ async function lockIfStopped(folder: string): Promise<FolderLock | null> {
 			);
 		}
 	}
+}
+
+const UNWRITABLE: readonly unknown[] = ["ENOENT", "ENOTDIR", "EACCES", "EPERM", "EROFS", "EISDIR"];
+
+/** What failed, in words for who can correct it. */
+function told(error: unknown, file: string): unknown {
+	const { code, message } = error as NodeJS.ErrnoException;
+	if (error instanceof FolderLocked) return new UsageError("Another backup of this folder is being made. Wait until it has ended.");
+	// SQLite has a text of its own.
+	if (code === "ENOSPC" || /disk is full/.test(message)) return new UsageError(`There is no room left on the disk of ${file}.`);
+	return UNWRITABLE.includes(code) ? new UsageError(`${file} cannot be written: ${message}`) : error;
 }
 
 /** The master keys of the environment or of the folder. @throws UsageError without one */

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { createReadStream, createWriteStream } from "node:fs";
 import { open, rename, rm, stat } from "node:fs/promises";
 import { Readable } from "node:stream";
-import { finished, pipeline } from "node:stream/promises";
+import { pipeline } from "node:stream/promises";
 import { createZstdCompress, constants as zlib } from "node:zlib";
 import { createTarPacker } from "modern-tar";
 import type { Manifest } from "./manifest.ts";
@@ -68,7 +68,6 @@ export class ArchiveWriter {
 	/** Gives it up. */
 	async abort(): Promise<void> {
 		this.#packer.controller.error(new Error("the backup was given up"));
-		await finished(Readable.from([])).catch(() => undefined);
 		await this.#written.catch(() => undefined);
 		await rm(this.#partial, { force: true });
 	}

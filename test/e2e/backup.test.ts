@@ -3,6 +3,7 @@ import path from "node:path";
 import { zstdCompressSync } from "node:zlib";
 import { packTar } from "modern-tar";
 import { describe, expect, test } from "vitest";
+import { lockFolder } from "../../agent/machine/folder_lock.ts";
 import type { Job, Run, SubmittedRun } from "../../schema/wire/resources.ts";
 import { ADMIN_TOKEN, eventually, Program, TestCoordinator, temporaryFolder, workerdsOf } from "../support/processes.ts";
 
@@ -156,6 +157,7 @@ describe("a restoration", () => {
 	test("refuses what is cut, changed or no backup, another passphrase, and a folder that is not empty", { timeout: 120_000 }, async () => {
 		const backed = await started();
 		const { coordinator, folder, passphrase } = backed;
+		await coordinator.request("/api/v1/secrets/word", { method: "PUT", body: JSON.stringify({ value: "sesame" }) });
 		await finished(coordinator);
 		const file = path.join(folder, "one.tar.zst");
 		await backUp(backed, file);
@@ -201,9 +203,33 @@ describe("a restoration", () => {
 		mkdirSync(used);
 		writeFileSync(path.join(used, "something"), "");
 		expect(await restore(backed, file, used)).toEqual({ code: 2, output: expect.stringContaining("is not empty") });
+		// Another master key would open no secret.
+		const other = path.join(folder, "other.key");
+		writeFileSync(other, "0".repeat(64));
+		const withOther = path.join(folder, "other.tar.zst");
+		const refused = await windlass(["backup", withOther, "--data", coordinator.data, "--passphrase-file", passphrase], {
+			WINDLASS_MASTER_KEY: "0".repeat(64),
+		});
+		const unopened = await windlass(["restore", file, "--data", path.join(folder, "v"), "--master-key-file", other]);
+		for (const { code, output } of [refused, unopened])
+			expect([code, output]).toEqual([2, expect.stringContaining("The master key is not the one")]);
+		expect([existsSync(withOther), existsSync(path.join(folder, "v"))]).toEqual([false, false]);
+		// A disk of its own is an empty folder that cannot be renamed.
+		const disk = path.join(folder, "disk");
+		mkdirSync(path.join(disk, "lost+found"), { recursive: true });
+		expect((await restore(backed, file, disk)).code).toBe(0);
+		expect(readdirSync(disk).sort()).toEqual(["keys.json", "lost+found", "master.key", "restored.json", "storage"]);
 		truncateSync(passphrase, 3);
 		expect((await backUp(backed, file)).output).toContain("fewer than 12 characters");
 		expect((await windlass(["backup", file, "--data", folder])).output).toContain("is not the data folder");
+		expect(await windlass(["backup", path.join(folder, "no/o.tar.zst"), "--data", coordinator.data])).toEqual({
+			...{ code: 2, output: expect.stringContaining("no/o.tar.zst cannot be written") },
+		});
+		const lock = path.join(coordinator.data, "backup");
+		mkdirSync(lock);
+		const running = lockFolder(lock);
+		expect((await windlass(["backup", file, "--data", coordinator.data])).output).toContain("Another backup of this folder is being made");
+		running.release();
 		// The keys can come from elsewhere.
 		const key = path.join(coordinator.data, "master.key");
 		expect((await windlass(["restore", file, "--data", path.join(folder, "z"), "--master-key-file", key])).code).toBe(0);
@@ -215,14 +241,21 @@ describe("scheduled backups", () => {
 		const folder = temporaryFolder();
 		for (const day of ["01", "02", "03"]) writeFileSync(path.join(folder, `windlass-2026-01-${day}T000000Z.tar.zst`), "old");
 		writeFileSync(path.join(folder, "windlass-notes.txt"), "kept");
+		// From a clock that was wrong, and from backups that were killed.
+		writeFileSync(path.join(folder, "windlass-2199-01-01T000000Z.tar.zst"), "wrong");
+		writeFileSync(path.join(folder, "windlass-2026-01-01T000000Z.tar.zst.part"), "part");
+		mkdirSync(path.join(folder, "windlass-2026-01-01T000000Z.tar.zst.copies"));
 		const coordinator = await TestCoordinator.start({
 			args: ["--backup-to", folder, "--backup-every", "1m", "--backup-keep", "2", "--open-metrics"],
 			environment: { WINDLASS_BACKUP_PASSPHRASE: PASSPHRASE },
 		});
 		await coordinator.program.says(/"backup made"/);
 		const names = readdirSync(folder).sort();
-		expect(names).toEqual(["windlass-2026-01-03T000000Z.tar.zst", expect.stringMatching(/^windlass-20/), "windlass-notes.txt"]);
-		const made = names.find((name) => name.startsWith("windlass-20") && name !== "windlass-2026-01-03T000000Z.tar.zst") ?? "";
+		expect(names).toEqual([
+			...["windlass-2026-01-03T000000Z.tar.zst", expect.stringMatching(/^windlass-20[\dTZ-]+\.tar\.zst$/)],
+			...["windlass-2199-01-01T000000Z.tar.zst", "windlass-notes.txt"],
+		]);
+		const made = names[1] ?? "";
 		const passphrase = path.join(folder, "passphrase");
 		writeFileSync(passphrase, PASSPHRASE);
 		expect(
@@ -234,6 +267,8 @@ describe("scheduled backups", () => {
 			"the metric",
 			60_000,
 		);
+		const short = new Program(["serve", "--backup-to", folder], { WINDLASS_BACKUP_PASSPHRASE: "short" });
+		expect([await short.exited, short.output]).toEqual([2, expect.stringContaining("WINDLASS_BACKUP_PASSPHRASE")]);
 		const nowhere = new Program(["serve", "--backup-to", "/nowhere"], { WINDLASS_ADMIN_TOKEN: ADMIN_TOKEN });
 		expect([await nowhere.exited, nowhere.output]).toEqual([2, expect.stringContaining("--backup-to /nowhere is not a folder")]);
 	});

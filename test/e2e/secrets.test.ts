@@ -289,6 +289,12 @@ describe("the master key", () => {
 		await agent.kill();
 	});
 
+	test("of the environment encrypts secrets, and the folder gets none", async () => {
+		const coordinator = await TestCoordinator.start({ environment: { WINDLASS_MASTER_KEY: Buffer.alloc(32, 9).toString("base64") } });
+		await put(coordinator, "token", { value: TOKEN });
+		expect(readdirSync(coordinator.data).filter((name) => name.startsWith("master.key"))).toEqual([]);
+	});
+
 	test("of the environment must be one, and its value is not shown", async () => {
 		const program = new Program(["serve", "--data", path.join(temporaryFolder(), "data"), "--port", "0"], {
 			WINDLASS_MASTER_KEY: "not-a-key-but-secret",

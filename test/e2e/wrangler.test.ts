@@ -93,6 +93,14 @@ describe("npm run dev", () => {
 		expect((await ask("/api/v1/whoami", {}, token)).status).toBe(401);
 		expect((await ask<Run>(`/api/v1/runs/${body.id}`, {}, next)).body.state).toBe("succeeded");
 		expect((await fetch(`${url}/api/v1/whoami`, { headers: browser.headers(url) })).status).toBe(401);
+		again.signal("SIGTERM");
+		await again.exited;
+
+		// A token that was revoked stays so: it may have leaked.
+		writeFileSync(path.join(folder, ".dev.vars"), variables);
+		const former = started(folder, "deploy/dev.ts", ["--port", port]);
+		await former.says(/ADMIN_TOKEN was revoked/);
+		expect((await ask("/api/v1/whoami", {}, token)).status).toBe(401);
 	});
 });
 
@@ -128,8 +136,8 @@ describe("npm run deploy", () => {
 		writeFileSync(path.join(folder, "node_modules/wrangler/package.json"), '{"type": "module"}');
 		const account = path.join(temporaryFolder(), "account.json");
 		const read = () => JSON.parse(readFileSync(account, "utf8"));
-		const deployed = async (environment: Record<string, string> = {}) => {
-			const program = started(folder, "deploy/cloudflare.ts", ["--name", "build"], { ACCOUNT: account, ...environment });
+		const deployed = async (environment: Record<string, string> = {}, ...more: string[]) => {
+			const program = started(folder, "deploy/cloudflare.ts", ["--name", "build", ...more], { ACCOUNT: account, ...environment });
 			return { code: await program.exited, output: program.output };
 		};
 		expect(await deployed({ FAILS_AT: "deploy" })).toMatchObject({
@@ -153,5 +161,9 @@ describe("npm run deploy", () => {
 			.calls.slice(-2)
 			.map((call: string) => call.split(" ")[0]);
 		expect([order, read().databases.length, read().buckets.length]).toEqual([["d1", "deploy"], 1, 1]);
+		// An upgrade keeps the address that an earlier deployment was given.
+		await deployed({}, "--public-url", "https://ci.example.com");
+		await deployed();
+		expect(readFileSync(path.join(folder, "wrangler.build.toml"), "utf8")).toMatch(/^PUBLIC_URL = "https:\/\/ci.example.com"$/m);
 	});
 });
