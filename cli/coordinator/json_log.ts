@@ -1,4 +1,5 @@
 import { isLogged, LOG_LEVELS, type LogLevel } from "../../schema/wire/log_levels.ts";
+import type { LogFields } from "../../schema/wire/log_line.ts";
 
 /** The coordinator's log on stderr: one JSON object per line, from the Worker and from its host. */
 export class JsonLog {
@@ -8,7 +9,7 @@ export class JsonLog {
 		this.#least = least;
 	}
 
-	write(level: LogLevel, message: string, fields: Record<string, unknown> = {}): void {
+	write(level: LogLevel, message: string, fields: LogFields = {}): void {
 		if (isLogged(level, this.#least))
 			process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), level, message, ...fields })}\n`);
 	}

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { commandSections } from "./commands.ts";
 import { keySections } from "./keys.ts";
+import { logFields } from "./log.ts";
 import { actionLists } from "./permissions.ts";
 import { errorCodes, reasonSections } from "./reasons.ts";
 import { routeSections } from "./routes.ts";
@@ -17,6 +18,7 @@ const PARTS: Record<string, Record<string, () => string | Promise<string>>> = {
 	"keys.md": { keys: keySections },
 	"api.md": { routes: routeSections },
 	"cli.md": { commands: commandSections },
+	"log.md": { fields: logFields },
 	"reasons.md": { reasons: reasonSections, errors: errorCodes },
 	"settings.md": { coordinator: coordinatorSettings, agent: agentSettings },
 };

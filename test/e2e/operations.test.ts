@@ -4,6 +4,7 @@ import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Delivery } from "../../schema/wire/deliveries.ts";
 import { errorBody } from "../../schema/wire/errors.ts";
+import { logLine } from "../../schema/wire/log_line.ts";
 import type { Project } from "../../schema/wire/projects.ts";
 import * as resources from "../../schema/wire/resources.ts";
 import { genericDelivery } from "../support/forge.ts";
@@ -245,6 +246,34 @@ describe("the coordinator's log", () => {
 		const logged = lines.map((line) => JSON.stringify(line)).join("\n");
 		expect(logged).not.toMatch(/wlu_|wlr\.|wla\.|wll\.|wlh\.|code=|secret-in-a-query|eyJ/);
 		expect(logged).not.toContain(ADMIN_TOKEN);
+	});
+
+	test("every line has no field but those of the reference, from the start to the end, at the lowest level", async () => {
+		const coordinator = await TestCoordinator.start({ args: ["--log-level", "trace"] });
+		const agent = await coordinator.agent("one");
+		await coordinator.post("/api/v1/projects", { name: "web" });
+		await coordinator.request("/api/v1/secrets/word", { method: "PUT", body: JSON.stringify({ value: "sesame" }) });
+		const run = await finished(coordinator, { pipeline: PIPELINE, project: "web" });
+		const [{ id = "" } = {}] = (await coordinator.get<{ items: { id: string }[] }>("/api/v1/agents")).items;
+		await coordinator.request(`/api/v1/agents/${id}`, { method: "PATCH", body: JSON.stringify({ projects: ["web"], runs: "trusted" }) });
+		for (const change of ["disable", "enable", "drain"])
+			await coordinator.request(`/api/v1/agents/${id}/${change}`, { method: "POST", body: "{}" });
+		await coordinator.post("/api/v1/agent-tokens", { labels: ["linux"], projects: ["web"] });
+		await coordinator.post(`/api/v1/runs/${run.id}/rerun`, {});
+		await coordinator.request("/api/v1/runs", { token: "wlu_wrong" });
+		await coordinator.request("/api/v1/projects/web", { method: "DELETE" });
+		await agent.kill();
+		coordinator.program.signal("SIGTERM");
+		await coordinator.program.exited;
+		const lines = coordinator.program.output.split("\n").filter((line) => line.startsWith("{"));
+		const parsed = lines.map((line) => JSON.parse(line) as { message: string });
+		expect(parsed.filter((line) => !logLine.safeParse(line).success)).toEqual([]);
+		expect([...new Set(parsed.map(({ message }) => message))]).toEqual(
+			expect.arrayContaining([
+				...["request", "recorded", "statements", "project created", "secret set", "registration token created"],
+				...["agent restricted", "agent disabled", "agent drain requested", "run repeated", "a credential was wrong", "project deleted"],
+			]),
+		);
 	});
 
 	test("--log-level leaves out less important lines, and an unknown level is rejected", async () => {

@@ -3,6 +3,7 @@ export { presentAgent } from "./present.ts";
 import type * as z from "zod";
 import { type createRegistrationToken, MAX_REGISTRATION_MS, type RegistrationToken } from "../../schema/wire/agents.ts";
 import { parseDuration } from "../../schema/wire/duration.ts";
+import type { LogFields } from "../../schema/wire/log_line.ts";
 import { invalidParameter } from "../http/parameters.ts";
 import { actorOf, type RequestContext } from "../http/route.ts";
 import { randomSecret, sha256 } from "../identity/digest.ts";
@@ -30,10 +31,16 @@ const LOGGED: Record<AgentChange["kind"], string> = {
 export async function changeAgent({ environment, principal, params, requestId, noted }: Person, change: AgentChange): Promise<AgentRows> {
 	const actor = actorOf(principal);
 	const rows = unwrap(await dispatcherOf(environment, principal.team).changeAgent(params.id ?? "", change, actor));
-	const { kind, ...what } = change;
 	noted.name = rows.agent.name;
-	log("info", LOGGED[kind], { request_id: requestId, actor, agent: rows.agent.id, name: rows.agent.name, ...what });
+	log("info", LOGGED[change.kind], { request_id: requestId, actor, agent: rows.agent.id, name: rows.agent.name, ...changeFields(change) });
 	return rows;
+}
+
+function changeFields(change: AgentChange): LogFields {
+	if (change.kind === "disable") return { cancel: change.cancel };
+	if (change.kind !== "restrict") return {};
+	const { projects, runs } = change;
+	return { ...(projects !== undefined && { projects }), ...(runs !== undefined && { accepts: runs }) };
 }
 
 /** Deletes the agent in the path. @throws ApiError `not_found` */
@@ -68,7 +75,7 @@ export async function makeRegistrationToken(
 		),
 	);
 	Object.assign(noted, { id, labels: labels.join(", "), projects: projects.join(", "), runs });
-	log("info", "registration token created", { request_id: requestId, actor, id, uses, labels, projects, runs });
+	log("info", "registration token created", { request_id: requestId, actor, id, uses, labels, projects, accepts: runs });
 	return { id, token, uses, expires_at: new Date(expiresAt).toISOString(), labels, projects, runs };
 }
 

@@ -1,4 +1,5 @@
 import { isLogged, LOG_LEVELS, type LogLevel } from "../../schema/wire/log_levels.ts";
+import type { LogFields } from "../../schema/wire/log_line.ts";
 
 /**
  * The log of the coordinator: one JSON object per line, `{time, level, message, …}`. Fields name
@@ -30,7 +31,7 @@ const WRITERS: Record<LogLevel, (line: string) => void> = {
 };
 
 /** @param fields a function is called only if the line is written */
-export function log(level: LogLevel, message: string, fields: Record<string, unknown> | (() => Record<string, unknown>) = {}): void {
+export function log(level: LogLevel, message: string, fields: LogFields | (() => LogFields) = {}): void {
 	if (!isLogged(level, least)) return;
 	const known = typeof fields === "function" ? fields() : fields;
 	WRITERS[level](JSON.stringify({ time: new Date().toISOString(), level, message, ...known }));

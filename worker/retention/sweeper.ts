@@ -36,7 +36,7 @@ export class Sweeper extends DurableObject<Environment> implements SweeperRpc {
 	override async alarm(): Promise<void> {
 		try {
 			const deleted = await this.sweep();
-			if (Object.values(deleted).some((count) => count > 0)) log("info", "retention", { ...deleted });
+			if (Object.values(deleted).some((count) => count > 0)) log("info", "retention", { deleted: { ...deleted } });
 		} catch (error) {
 			log("warn", "retention failed, it is retried in an hour", errorFields(error));
 		}
