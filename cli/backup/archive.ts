@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { createReadStream, createWriteStream } from "node:fs";
+import { createReadStream } from "node:fs";
 import { open, rename, rm, stat } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -9,6 +9,8 @@ import type { Manifest } from "./manifest.ts";
 
 /** Fast, and a third of the size of most logs and databases. */
 const LEVEL = 3;
+/** After so many bytes they are put on the disk: all at once at the end, they would hold up the syncs of the coordinator. */
+const SYNC_BYTES = 16 * 1024 ** 2;
 
 /** A backup that is written: entry after entry, with a checksum of each. The file has its name once it is whole. */
 export class ArchiveWriter {
@@ -21,7 +23,7 @@ export class ArchiveWriter {
 		this.#file = file;
 		const compress = createZstdCompress({ params: { [zlib.ZSTD_c_compressionLevel]: LEVEL } });
 		const source = Readable.fromWeb(this.#packer.readable as Parameters<typeof Readable.fromWeb>[0]);
-		this.#written = pipeline(source, compress, createWriteStream(this.#partial, { mode: 0o600 }));
+		this.#written = pipeline(source, compress, (chunks) => writeSynced(this.#partial, chunks as AsyncIterable<Uint8Array>));
 		// Then nobody reads any more: what waits to be written must fail, too.
 		this.#written.catch((error) => this.#packer.controller.error(error));
 	}
@@ -59,9 +61,6 @@ export class ArchiveWriter {
 	async finish(): Promise<void> {
 		this.#packer.controller.finalize();
 		await this.#written;
-		const handle = await open(this.#partial, "r");
-		await handle.sync();
-		await handle.close();
 		await rename(this.#partial, this.#file);
 	}
 
@@ -70,5 +69,23 @@ export class ArchiveWriter {
 		this.#packer.controller.error(new Error("the backup was given up"));
 		await this.#written.catch(() => undefined);
 		await rm(this.#partial, { force: true });
+	}
+}
+
+/** Writes a file that is on the disk in the end. */
+async function writeSynced(file: string, chunks: AsyncIterable<Uint8Array>): Promise<void> {
+	const handle = await open(file, "w", 0o600);
+	try {
+		let unsynced = 0;
+		for await (const chunk of chunks) {
+			await handle.writeFile(chunk);
+			unsynced += chunk.byteLength;
+			if (unsynced < SYNC_BYTES) continue;
+			await handle.datasync();
+			unsynced = 0;
+		}
+		await handle.sync();
+	} finally {
+		await handle.close();
 	}
 }
