@@ -320,9 +320,13 @@ describe("what goes wrong with a cache", () => {
 	test("a copy that somebody has removed from the agent's disk comes from the coordinator again", async () => {
 		const name = await project("removed");
 		const job = { cache: { key: "k", paths: ["deps"] }, steps: ["mkdir -p deps; date +%N > deps/random"] };
+		const warm = path.join(workDir, "caches/warm");
+		const copies = () => (existsSync(warm) ? readdirSync(warm) : []);
+		const others = copies();
 		await run(name, job);
 		await saved(name, "k");
-		const warm = path.join(workDir, "caches/warm");
+		// The coordinator has it before the agent has moved its copy there.
+		await eventually(() => copies().some((content) => !others.includes(content)), "the copy of the agent");
 		for (const content of readdirSync(warm)) rmSync(path.join(warm, content), { recursive: true });
 		const uses = [await run(name, job), await run(name, job)].map((one) => [...resultsOf(one), one.uses[0]?.from]);
 		expect(uses).toEqual([
