@@ -110,10 +110,7 @@ async function unpack(file: string, folder: string): Promise<{ found: Map<string
 	source.on("error", (error) => decompressed.destroy(error));
 	try {
 		const entries = (Readable.toWeb(decompressed) as ReadableStream<Uint8Array>).pipeThrough(createTarDecoder({ strict: true }));
-		for await (const { header, body } of entries as unknown as AsyncIterable<{
-			header: { name: string; type?: string };
-			body: ReadableStream<Uint8Array>;
-		}>) {
+		for await (const { header, body } of chunksOf(entries)) {
 			const { name, type = "file" } = header;
 			const isSmall = name === MANIFEST || name === KEYS;
 			if (type !== "file" || found.has(name) || (!isSmall && (!PLACE.test(name) || name.split("/").includes(".."))))
@@ -133,10 +130,20 @@ async function unpack(file: string, folder: string): Promise<{ found: Map<string
 	return { found, small };
 }
 
+/** The chunks of a stream, which is canceled if they are not read to the end. */
+async function* chunksOf<Chunk>(stream: ReadableStream<Chunk>): AsyncGenerator<Chunk> {
+	const reader = stream.getReader();
+	try {
+		for (let read = await reader.read(); !read.done; read = await reader.read()) yield read.value;
+	} finally {
+		await reader.cancel();
+	}
+}
+
 async function readSmall(body: ReadableStream<Uint8Array>, name: string): Promise<Buffer> {
 	const chunks: Uint8Array[] = [];
 	let size = 0;
-	for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
+	for await (const chunk of chunksOf(body)) {
 		size += chunk.byteLength;
 		if (size > MAX_MANIFEST_BYTES) throw new UsageError(`The entry ${name} of the backup is too large.`);
 		chunks.push(chunk);

@@ -122,7 +122,7 @@ describe("another team", () => {
 		for (const { method, path, action } of forPeople) {
 			const address = addressOf(path, red);
 			if (address === null) continue;
-			// Whoever may do a thing at home learns no more than who may not.
+			// Those who may do a thing in their own team learn no more than those who may not.
 			const isForm = method === "POST" && !path.startsWith("/api/");
 			const body = isForm ? "confirmed=yes" : {};
 			const { status } = await ask(method, address, { token: blue.token, ...(method === "GET" ? {} : { body }) });
@@ -242,7 +242,7 @@ describe("a team", () => {
 		expect((await ask("GET", "/api/v1/runs", { team: "nobody" })).status).toBe(404);
 	});
 
-	test("gives nobody the role of an operator, whoever asks", async () => {
+	test("gives nobody the role of an operator, no matter who asks", async () => {
 		for (const asked of [{ token: red.token }, { team: "red" }]) {
 			const body = { name: "too-much", kind: "service", role: "operator", expires_in: "1d" };
 			expect((await ask("POST", "/api/v1/tokens", { ...asked, body })).status).toBe(403);

@@ -30,7 +30,7 @@ export async function ensureFirstOwner({ DB, ADMIN_TOKEN }: Pick<Environment, "D
 	const database = drizzle(DB);
 	const live = and(eq(tokens.kind, "admin"), isNull(tokens.revoked_at));
 	const [known] = await database.select({ revokedAt: tokens.revoked_at }).from(tokens).where(eq(tokens.hash, hash));
-	// Whoever has revoked it may know that it has leaked.
+	// The person who revoked it may know that it has leaked.
 	if (known && known.revokedAt !== null) log("error", "ADMIN_TOKEN was revoked, and stays so: set another one", {});
 	if (!known) {
 		const now = Date.now();

@@ -10,8 +10,8 @@ import { loseAttempt } from "./runs/endings.ts";
 const REVISIONS_AHEAD = 1_000_000;
 
 /**
- * Ends all leases: whoever has one got it in another life of the coordinator. Their jobs run again as
- * their retry rules say. The revisions go on beyond all that were told before, so that followers miss
+ * Ends all leases: agents got them in another life of the coordinator. Their jobs run again as their
+ * retry rules say. The revisions go on beyond all that were told before, so that followers miss
  * nothing.
  * @param madeAt when the backup was made
  */
